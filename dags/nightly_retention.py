@@ -1,0 +1,107 @@
+"""Nightly retention run: extracts in, risk warnings and call lists out.
+
+**Schedule**: 02:30 Asia/Shanghai, when the source systems have delivered (by 02:00) and the call
+lists are still ready hours before the first call at 09:00. It works on the day before.
+
+**Inputs**: `landing/<source>/<extract>/<business_date>/`, contracts in `expectations/extracts/`.
+
+**Outputs**: `marts.*`, `ml.churn_score`, `dialer.call_list` and `dialer.call_task`, the files for
+the dialer in `var/export/`, and the night's trace in `ops.*`.
+
+**Parameters**: `business_date` (YYYY-MM-DD, default: yesterday), `landing_dir` (default:
+LANDING_DIR or `landing/`).
+
+**To run it again**: trigger it with the same `business_date`. Every step is repeatable: unchanged
+files are not loaded again, a published list stays as it is.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import Param, chain, dag, task
+
+from dags.common.defaults import DEFAULT_ARGS, landing_dir_of_run, run_step
+
+
+@dag(
+    dag_id="nightly_retention",
+    doc_md=__doc__,
+    schedule="30 2 * * *",
+    start_date=datetime(2026, 1, 1, tzinfo=ZoneInfo("Asia/Shanghai")),
+    catchup=False,
+    max_active_runs=1,
+    is_paused_upon_creation=False,
+    default_args=DEFAULT_ARGS,
+    dagrun_timeout=timedelta(hours=5),
+    tags=["nightly", "load", "risk", "retention", "model", "dialer"],
+    params={
+        "business_date": Param(None, type=["null", "string"], format="date"),
+        "landing_dir": Param(None, type=["null", "string"]),
+    },
+)
+def nightly_retention() -> None:
+    """Order the steps of the night; each is a function in scripts/nightly_steps.py."""
+    from scripts import nightly_steps as steps
+
+    @task
+    def prepare_warehouse() -> None:
+        run_step(steps.prepare_warehouse)
+
+    @task
+    def load_extracts() -> None:
+        run_step(steps.load_extracts, landing_dir_of_run())
+
+    @task
+    def check_landing() -> None:
+        run_step(steps.check_landing)
+
+    @task
+    def transform() -> None:
+        run_step(steps.transform)
+
+    @task
+    def ensure_champion() -> None:
+        run_step(steps.ensure_champion)
+
+    @task
+    def score() -> None:
+        run_step(steps.score)
+
+    @task
+    def decide() -> None:
+        run_step(steps.decide)
+
+    @task
+    def check_call_list() -> None:
+        run_step(steps.check_call_list)
+
+    @task
+    def publish_call_list() -> None:
+        run_step(steps.publish_call_list)
+
+    @task
+    def export_call_list() -> None:
+        run_step(steps.export_call_list)
+
+    @task
+    def summarize() -> None:
+        run_step(steps.summarize)
+
+    chain(
+        prepare_warehouse(),
+        load_extracts(),
+        check_landing(),
+        transform(),
+        ensure_champion(),
+        score(),
+        decide(),
+        check_call_list(),
+        publish_call_list(),
+        export_call_list(),
+        summarize(),
+    )
+
+
+nightly_retention()

@@ -1,0 +1,185 @@
+"""Take in what became of the calls of one day: load the dialer's file, then apply it to the tasks.
+
+    python -m scripts.import_outcomes --business-date 2026-11-21 [--landing-dir landing]
+
+Loads `landing/dialer/call_outcome/<business_date>/` like every other extract and hands its rows, in
+the order of the calls, to dialer.record_attempt. A call that is recorded already changes nothing,
+so the same file may come twice. Rows that fit no open task are kept in dialer.unmatched_outcome
+with the reason.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from scripts import database
+from scripts.arguments import add_landing_dir, step_parser
+from scripts.contracts import find_extract
+from scripts.load_extracts import ExtractLoad, load_extract
+from scripts.warehouse import Role
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ApplyResult:
+    """Counts of outcomes; always row_count = recorded + duplicate + the sum of unmatched.
+
+    `unmatched_counts`: rows per reason that dialer.record_attempt gave.
+    """
+
+    business_date: date
+    row_count: int = 0
+    recorded_count: int = 0
+    duplicate_count: int = 0
+    unmatched_counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def unmatched_count(self) -> int:
+        return sum(self.unmatched_counts.values())
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What the loader did with the delivery, and what its rows did to the tasks."""
+
+    business_date: date
+    load: ExtractLoad
+    applied: ApplyResult
+
+
+class OutcomesNotLoadedError(RuntimeError):
+    """The dialer's delivery could not be read, so nothing was applied."""
+
+
+def import_outcomes(business_date: date, landing_dir: Path) -> ImportResult:
+    """Load and apply the outcomes delivered for `business_date`."""
+    load = load_extract(find_extract("dialer", "call_outcome"), business_date, landing_dir)
+    if load.status == "failed":
+        raise OutcomesNotLoadedError(
+            f"dialer.call_outcome of {business_date} was not loaded, no task was changed: "
+            f"{load.error}"
+        )
+    return ImportResult(business_date, load, apply_outcomes(business_date))
+
+
+def apply_outcomes(business_date: date) -> ApplyResult:
+    """Apply the loaded outcomes of `business_date` to the tasks, in one statement.
+
+    dialer.unmatched_outcome ends up with exactly the rows of that delivery that do not fit now:
+    what fits since, or is no longer delivered, leaves it.
+    """
+    rows = database.fetch_all(
+        Role.LOADER,
+        """
+        -- The sort happens inside, so that attempts are recorded in the order of the calls.
+        with delivered as (
+            select
+                call_id, call_task_id, agent_id, called_at, outcome_code, talk_seconds,
+                next_call_at, source_file
+            from raw.dialer__call_outcome
+            where business_date = %(business_date)s
+            order by called_at, call_id, call_task_id, source_file
+        ),
+
+        applied as materialized (
+            select
+                delivered.source_file,
+                delivered.call_id,
+                delivered.call_task_id,
+                dialer.record_attempt(
+                    delivered.call_task_id,
+                    delivered.call_id,
+                    delivered.agent_id,
+                    delivered.called_at,
+                    delivered.outcome_code,
+                    delivered.talk_seconds,
+                    delivered.next_call_at
+                ) as verdict
+            from delivered
+        ),
+
+        unmatched as (
+            select distinct source_file, call_id, call_task_id, verdict
+            from applied
+            where verdict not in ('recorded', 'duplicate')
+        ),
+
+        matched_since as (
+            delete from dialer.unmatched_outcome as known
+            where
+                known.business_date = %(business_date)s
+                and not exists (
+                    select 1
+                    from unmatched
+                    where
+                        unmatched.source_file = known.file
+                        and unmatched.call_id = known.call_id
+                        and unmatched.call_task_id = known.call_task_id
+                        and unmatched.verdict = known.reason
+                )
+        ),
+
+        newly_unmatched as (
+            insert into dialer.unmatched_outcome
+                (business_date, file, call_id, call_task_id, reason)
+            select %(business_date)s, source_file, call_id, call_task_id, verdict
+            from unmatched
+            on conflict do nothing
+        )
+
+        select verdict, count(*) as row_count
+        from applied
+        group by verdict
+        order by verdict
+        """,
+        business_date=business_date,
+    )
+    result = _to_result(business_date, Counter({row["verdict"]: row["row_count"] for row in rows}))
+    log.info(
+        "%s: %d outcomes, %d recorded, %d known already, %d unmatched",
+        business_date,
+        result.row_count,
+        result.recorded_count,
+        result.duplicate_count,
+        result.unmatched_count,
+    )
+    for reason, count in result.unmatched_counts.items():
+        log.warning("%s: %d outcomes not applied: %s", business_date, count, reason)
+    return result
+
+
+def _to_result(business_date: date, counts: Counter[str]) -> ApplyResult:
+    unmatched = {
+        verdict: count
+        for verdict, count in counts.items()
+        if verdict not in ("recorded", "duplicate")
+    }
+    return ApplyResult(
+        business_date=business_date,
+        row_count=counts.total(),
+        recorded_count=counts["recorded"],
+        duplicate_count=counts["duplicate"],
+        unmatched_counts=unmatched,
+    )
+
+
+def main() -> int:
+    parser = step_parser(__doc__)
+    add_landing_dir(parser)
+    arguments = parser.parse_args()
+    try:
+        import_outcomes(arguments.business_date, arguments.landing_dir)
+    except OutcomesNotLoadedError as error:
+        log.error("%s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

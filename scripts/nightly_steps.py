@@ -1,0 +1,223 @@
+"""The steps of the night, in order; each runs without Airflow and leaves its trace in ops.step_run.
+
+Every step takes the business date, does its work as its own database role and returns nothing: its
+counts, its time and what went wrong are rows that the summary shows. A step that cannot do its
+work raises `StepFailed` with a message that says what to do; to repeat a step changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from scripts import warehouse
+from scripts.database import connect, fetch_all
+from scripts.warehouse import PROJECT_DIR, Role
+
+log = logging.getLogger(__name__)
+
+
+class StepFailed(RuntimeError):  # noqa: N818 (says what happened)
+    """A step could not do its work, and repeating it without a change would not help."""
+
+
+PERMANENT_FAILURES = (StepFailed,)
+
+
+@dataclass
+class StepRun:
+    """What a running step wants to be remembered for."""
+
+    counts: dict[str, Any] = field(default_factory=dict)
+    message: str | None = None
+    is_skipped: bool = False
+
+    def skip(self, reason: str) -> None:
+        """Note that the step had nothing to do, and why."""
+        self.is_skipped = True
+        self.message = reason
+        log.warning("skipped: %s", reason)
+
+
+def prepare_warehouse(business_date: date) -> None:
+    """Create databases, roles, schemas and plain tables that do not exist yet."""
+    started_at = datetime.now(UTC)
+    warehouse.migrate()
+    _record(business_date, "prepare_warehouse", StepRun(), "success", started_at, Role.LOADER)
+
+
+def load_extracts(business_date: date, landing_dir: Path) -> None:
+    """Load what was delivered; an extract that cannot be loaded is left to gate 1 to judge."""
+    from scripts.import_outcomes import apply_outcomes
+    from scripts.load_extracts import load_all
+
+    with _step("load_extracts", business_date, Role.LOADER) as run:
+        if not landing_dir.is_dir():
+            raise StepFailed(f"there is no landing folder {landing_dir}: set LANDING_DIR")
+        loads = load_all(business_date, landing_dir)
+        run.counts = {
+            "rows_read": sum(load.rows_read for load in loads),
+            "rows_loaded": sum(load.rows_loaded for load in loads),
+            "rows_rejected": sum(load.rows_rejected for load in loads),
+            "loads_failed": sum(load.status == "failed" for load in loads),
+        }
+        for load in loads:
+            if load.source == "dialer" and load.status == "loaded":
+                apply_outcomes(load.business_date)
+
+
+def check_landing(business_date: date) -> None:
+    """Gate 1 on what landed."""
+    with _step("check_landing", business_date, Role.LOADER) as run:
+        _run_gate("expectations.gate_landing", "landing", business_date, run)
+
+
+def transform(business_date: date) -> None:
+    """Build staging, intermediate, the risk warnings and tonight's churn features."""
+    _build("transform", business_date)
+
+
+def ensure_champion(business_date: date) -> None:
+    """Train a first churn model when there is none; later ones come from their own DAG."""
+    from models_ml import registry, train
+    from scripts import run_dbt
+
+    with _step("ensure_champion", business_date, Role.SCORER) as run:
+        version = registry.champion_version()
+        if version is not None:
+            run.message = f"champion is version {version}"
+            return
+        run_dbt.build(
+            "transform",
+            business_date,
+            {"observation_dates": [day.isoformat() for day in _observation_dates(business_date)]},
+            select="fct_churn_feature fct_churn_label",
+        )
+        status = train.ensure_champion(business_date)
+        run.message = status.message
+        if status.model_version is None:
+            run.skip(status.message)
+
+
+def score(business_date: date) -> None:
+    """Append tonight's churn scores; without a champion there are none, and the list says so."""
+    from models_ml.score import score_customers
+
+    with _step("score", business_date, Role.SCORER) as run:
+        result = score_customers(business_date)
+        run.counts = {"customers_scored": result.row_count}
+        if result.status == "no_champion":
+            run.skip("no churn model yet: tonight's list comes from the risk warnings alone")
+
+
+def decide(business_date: date) -> None:
+    """Build customer_360, the decision log and the planned call list."""
+    _build("decide", business_date)
+
+
+def check_call_list(business_date: date) -> None:
+    """Gate 2 on the planned call list."""
+    with _step("check_call_list", business_date, Role.TRANSFORMER) as run:
+        _run_gate("expectations.gate_call_list", "call_list", business_date, run)
+
+
+def publish_call_list(business_date: date) -> None:
+    """Hand the planned call list to the dialer's tables."""
+    from scripts.publish_call_list import publish
+
+    with _step("publish_call_list", business_date, Role.TRANSFORMER) as run:
+        run.counts = asdict(publish(business_date))
+        del run.counts["business_date"]
+
+
+def export_call_list(business_date: date) -> None:
+    """Write the published call lists as files that the dialer imports."""
+    from scripts.export_call_list import export
+
+    with _step("export_call_list", business_date, Role.TRANSFORMER) as run:
+        result = export(business_date, PROJECT_DIR / "var" / "export")
+        run.counts = {"tasks": result.task_count, "exported": result.exported_count}
+
+
+def summarize(business_date: date) -> None:
+    """Write the night's summary to the log."""
+    from scripts.summarize_run import summarize as summarize_run
+
+    log.info("\n%s", summarize_run(business_date))
+
+
+def _build(stage: str, business_date: date) -> None:
+    from scripts import run_dbt
+
+    with _step(stage, business_date, Role.TRANSFORMER) as run:
+        result = run_dbt.build(stage, business_date)
+        run.counts = {"nodes": result.node_count, "warnings": len(result.warnings)}
+
+
+def _observation_dates(business_date: date) -> list[date]:
+    from models_ml.train import read_parameters
+
+    parameters = read_parameters()
+    return [
+        business_date - timedelta(days=parameters.horizon_days * step)
+        for step in range(parameters.observation_count, 0, -1)
+    ]
+
+
+def _run_gate(module: str, gate: str, business_date: date, run: StepRun) -> None:
+    """Run a gate in a process of its own and count its verdicts."""
+    process = subprocess.run(
+        [sys.executable, "-m", module, "--business-date", business_date.isoformat()],
+        cwd=PROJECT_DIR,
+        check=False,
+    )
+    verdicts = fetch_all(
+        Role.LOADER,
+        "select subject, expectation, severity, observed from ops.gate_result"
+        " where gate = %(gate)s and business_date = %(business_date)s and not is_success"
+        " order by severity, subject",
+        gate=gate,
+        business_date=business_date,
+    )
+    errors = [row for row in verdicts if row["severity"] == "error"]
+    run.counts = {"errors": len(errors), "warnings": len(verdicts) - len(errors)}
+    if process.returncode:
+        found = "; ".join(
+            f"{row['subject']}: {row['expectation']} ({row['observed']})" for row in errors
+        )
+        raise StepFailed(f"gate {gate} stops the night: {found or 'see its log'}")
+
+
+@contextmanager
+def _step(name: str, business_date: date, role: Role) -> Iterator[StepRun]:
+    """Time a step and record how it ended; an error is recorded and goes on its way."""
+    run = StepRun()
+    started_at = datetime.now(UTC)
+    try:
+        yield run
+    except Exception as error:
+        run.message = f"{type(error).__name__}: {error}"
+        _record(business_date, name, run, "failed", started_at, role)
+        raise
+    status = "skipped" if run.is_skipped else "success"
+    _record(business_date, name, run, status, started_at, role)
+
+
+def _record(
+    business_date: date, step: str, run: StepRun, status: str, started_at: datetime, role: Role
+) -> None:
+    with connect(role) as connection:
+        connection.execute(
+            "insert into ops.step_run (business_date, step, status, message, counts, started_at)"
+            " values (%s, %s, %s, %s, %s, %s)",
+            [business_date, step, status, run.message, Jsonb(run.counts), started_at],
+        )
