@@ -52,7 +52,10 @@ class Check:
 
 
 def run_gate(business_date: date) -> GateResult:
-    """Check every delivery of the business date, record the verdicts and return them."""
+    """Check every delivery of the business date, record the verdicts and return them.
+
+    A delivery without a row (no invoices today) has no content to check.
+    """
     deliveries = _deliveries(business_date)
     verdicts = [
         verdict
@@ -63,6 +66,7 @@ def run_gate(business_date: date) -> GateResult:
         extract
         for extract in read_extracts()
         if deliveries.get(str(extract), {}).get("status") == "loaded"
+        and deliveries[str(extract)]["rows_loaded"]
     ]
     verdicts.extend(_validate(landed, business_date))
     return record(GATE, business_date, verdicts, Role.LOADER)
@@ -78,6 +82,8 @@ def _deliveries(business_date: date) -> dict[str, dict[str, Any]]:
             min(status) filter (where business_date = %(business_date)s) as status,
             min(error) filter (where business_date = %(business_date)s) as error,
             max(business_date) filter (where status = 'loaded') as last_loaded,
+            sum(rows_read) filter (where business_date = %(business_date)s) as rows_read,
+            sum(rows_loaded) filter (where business_date = %(business_date)s) as rows_loaded,
             100 * sum(rows_rejected) filter (where business_date = %(business_date)s)
             / nullif(sum(rows_read) filter (where business_date = %(business_date)s), 0)
                 as rejected_percent
@@ -109,7 +115,7 @@ def _judge_delivery(extract: Extract, delivery: dict[str, Any] | None) -> Iterat
         yield Verdict(
             str(extract),
             f"less than {limit.below_percent:g} % of the rows are rejected",
-            Severity(limit.severity),
+            Severity(limit.severity if delivery["rows_read"] >= limit.minimum_rows else "warning"),
             delivery["rejected_percent"] < limit.below_percent,
             f"{delivery['rejected_percent']:.2f} %",
         )

@@ -57,9 +57,13 @@ class RowCountChange:
 
 @dataclass(frozen=True)
 class RejectedShare:
-    """Percentage of rejected rows from which on a delivery is not to be trusted."""
+    """Percentage of rejected rows from which on a delivery is not to be trusted.
+
+    In a delivery of fewer than `minimum_rows` a single bad row would exceed it: only a warning.
+    """
 
     below_percent: float
+    minimum_rows: int
     severity: str
 
 
@@ -179,7 +183,8 @@ def _row_count_change(schema: SchemaObject) -> RowCountChange | None:
 def _rejected_share(schema: SchemaObject) -> RejectedShare | None:
     for rule in schema.quality or []:
         if rule.metric == "invalidValues" and rule.mustBeLessThan is not None:
-            return RejectedShare(rule.mustBeLessThan, rule.severity or "warning")
+            minimum_rows = int((rule.arguments or {}).get("minimumRows", 0))
+            return RejectedShare(rule.mustBeLessThan, minimum_rows, rule.severity or "warning")
     return None
 
 

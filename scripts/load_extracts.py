@@ -95,15 +95,23 @@ def load_all(business_date: date, landing_dir: Path) -> list[ExtractLoad]:
     One extract's failure does not keep the others from loading. Returns one entry per extract for
     the business date (also when absent) and one per earlier date that was loaded or failed.
     """
-    results = []
-    for extract in read_extracts():
-        for day in _dates_to_load(extract, business_date, landing_dir):
-            results.append(load_extract(extract, day, landing_dir))
-    return results
+    with adbc.connect(warehouse.url(Role.LOADER)) as connection:
+        return [
+            _load_extract(extract, day, landing_dir, connection)
+            for extract in read_extracts()
+            for day in _dates_to_load(extract, business_date, landing_dir)
+        ]
 
 
 def load_extract(extract: Extract, business_date: date, landing_dir: Path) -> ExtractLoad:
     """Load what was delivered of one extract for one date, in one transaction."""
+    with adbc.connect(warehouse.url(Role.LOADER)) as connection:
+        return _load_extract(extract, business_date, landing_dir, connection)
+
+
+def _load_extract(
+    extract: Extract, business_date: date, landing_dir: Path, connection: adbc.Connection
+) -> ExtractLoad:
     files = _delivered_files(extract, business_date, landing_dir)
     outcome = ExtractLoad(extract.source, extract.name, business_date, "absent")
     if not files:
@@ -120,7 +128,7 @@ def load_extract(extract: Extract, business_date: date, landing_dir: Path) -> Ex
             rows_rejected=sum(row["rows_rejected"] for row in earlier),
         )
     try:
-        _load_in_one_transaction(extract, business_date, loads)
+        _load_in_one_transaction(extract, business_date, loads, connection)
     except DeliveryError as error:
         _record_failure(extract, business_date, loads, error)
         log.error("%s %s not loaded: %s", extract, business_date, error)
@@ -222,15 +230,13 @@ def _ledger(extract: Extract, business_date: date) -> list[dict[str, Any]]:
     )
 
 
-def _load_in_one_transaction(extract: Extract, business_date: date, loads: list[_FileLoad]) -> None:
+def _load_in_one_transaction(
+    extract: Extract, business_date: date, loads: list[_FileLoad], connection: adbc.Connection
+) -> None:
     """Replace the date's rows, rejected rows and ledger entries; everything or nothing."""
     to_read = [load for load in loads if load.duplicate_of is None]
     errors = _ErrorCarrier()
-    with (
-        errors.delivered(),
-        adbc.connect(warehouse.url(Role.LOADER)) as connection,
-        connection.cursor() as cursor,
-    ):
+    with errors.delivered(), _transaction(connection) as cursor:
         delete = sql.SQL("delete from {} where business_date = $1").format(
             sql.Identifier("raw", extract.table)
         )
@@ -270,6 +276,17 @@ def _load_in_one_transaction(extract: Extract, business_date: date, loads: list[
                     load.started_at,
                 ],
             )
+
+
+@contextmanager
+def _transaction(connection: adbc.Connection) -> Iterator[adbc.Cursor]:
+    """Commit what was done with the cursor, or undo it all."""
+    with connection.cursor() as cursor:
+        try:
+            yield cursor
+        except BaseException:
+            connection.rollback()
+            raise
         connection.commit()
 
 

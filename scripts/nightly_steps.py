@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,6 @@ log = logging.getLogger(__name__)
 
 class StepFailed(RuntimeError):  # noqa: N818 (says what happened)
     """A step could not do its work, and repeating it without a change would not help."""
-
-
-PERMANENT_FAILURES = (StepFailed,)
 
 
 @dataclass
@@ -92,20 +89,25 @@ def ensure_champion(business_date: date) -> None:
     from scripts import run_dbt
 
     with _step("ensure_champion", business_date, Role.SCORER) as run:
-        version = registry.champion_version()
-        if version is not None:
-            run.message = f"champion is version {version}"
-            return
-        run_dbt.build(
-            "transform",
-            business_date,
-            {"observation_dates": [day.isoformat() for day in _observation_dates(business_date)]},
-            select="fct_churn_feature fct_churn_label",
-        )
-        status = train.ensure_champion(business_date)
-        run.message = status.message
-        if status.model_version is None:
-            run.skip(status.message)
+        if registry.champion_version() is None:
+            days = train.read_parameters().observation_dates(business_date)
+            run_dbt.build(
+                "transform",
+                business_date,
+                {"observation_dates": [day.isoformat() for day in days]},
+                select="fct_churn_feature fct_churn_label",
+            )
+            status = train.ensure_champion(business_date)
+            if status.notice is not None:
+                run.skip(status.notice)
+        champion = registry.load_champion()
+        if champion is not None:
+            metrics = champion.model.metadata.metrics
+            run.counts = {
+                "model_version": champion.version,
+                "out_of_time_auc": round(metrics.roc_auc, 4),
+                "out_of_time_customers": metrics.row_count,
+            }
 
 
 def score(business_date: date) -> None:
@@ -114,7 +116,7 @@ def score(business_date: date) -> None:
 
     with _step("score", business_date, Role.SCORER) as run:
         result = score_customers(business_date)
-        run.counts = {"customers_scored": result.row_count}
+        run.counts = {"customers_scored": result.customer_count}
         if result.status == "no_champion":
             run.skip("no churn model yet: tonight's list comes from the risk warnings alone")
 
@@ -152,7 +154,7 @@ def summarize(business_date: date) -> None:
     """Write the night's summary to the log."""
     from scripts.summarize_run import summarize as summarize_run
 
-    log.info("\n%s", summarize_run(business_date))
+    log.info("%s", summarize_run(business_date))
 
 
 def _build(stage: str, business_date: date) -> None:
@@ -160,17 +162,7 @@ def _build(stage: str, business_date: date) -> None:
 
     with _step(stage, business_date, Role.TRANSFORMER) as run:
         result = run_dbt.build(stage, business_date)
-        run.counts = {"nodes": result.node_count, "warnings": len(result.warnings)}
-
-
-def _observation_dates(business_date: date) -> list[date]:
-    from models_ml.train import read_parameters
-
-    parameters = read_parameters()
-    return [
-        business_date - timedelta(days=parameters.horizon_days * step)
-        for step in range(parameters.observation_count, 0, -1)
-    ]
+        run.counts = {"nodes": len(result.nodes), "warnings": len(result.warnings)}
 
 
 def _run_gate(module: str, gate: str, business_date: date, run: StepRun) -> None:

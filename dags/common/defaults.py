@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -53,7 +54,7 @@ def business_date_of_run() -> date:
     wanted = context["params"].get("business_date")
     if wanted:
         return date.fromisoformat(wanted)
-    due = context["dag_run"].run_after.astimezone(OPERATOR_ZONE)
+    due: datetime = context["dag_run"].run_after.astimezone(OPERATOR_ZONE)
     return due.date() - timedelta(days=1)
 
 
@@ -64,10 +65,10 @@ def landing_dir_of_run() -> Path:
 
 
 def run_step(step: Callable[..., None], *arguments: object) -> None:
-    """Run a step for the run's business date; its own failure ends the task without a retry."""
-    from scripts.nightly_steps import PERMANENT_FAILURES
-
+    """Run a step for the run's business date; only a lost connection is worth another try."""
     try:
         step(business_date_of_run(), *arguments)
-    except PERMANENT_FAILURES as error:
+    except (psycopg.OperationalError, ConnectionError):
+        raise
+    except Exception as error:
         raise AirflowFailException(f"{error}. What to do: {WHAT_TO_DO}") from error

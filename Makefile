@@ -1,0 +1,42 @@
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONPATH := $(CURDIR)
+
+.PHONY: install demo nightly test lint format up down psql bench docs clean
+
+# Create .venv with exactly the locked dependencies.
+install: .venv/installed
+.venv/installed: requirements.txt
+	$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt && touch $@
+
+# Simulate an operator, run the night through Airflow, call the list, import what came back.
+demo: install
+	$(BIN)/python -m scripts.run_demo $(if $(CUSTOMERS),--customers $(CUSTOMERS))
+
+# Run the nightly DAG for one business date: make nightly BUSINESS_DATE=2026-11-20 LANDING_DIR=landing
+nightly: install
+	$(BIN)/python -m scripts.run_nightly --business-date $(BUSINESS_DATE) $(if $(LANDING_DIR),--landing-dir $(LANDING_DIR))
+
+# Run all tests on embedded PostgreSQL servers of their own.
+test: install
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Check style, types, SQL and generated documents.
+lint: install
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy dags expectations models_ml scripts tests && $(BIN)/sqlfluff lint dbt_project/models --nofail --quiet
+
+# Rewrite the code in the house format.
+format: install
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+# Start Airflow (UI, scheduler, DAG processor, triggerer) on the embedded server.
+up: install
+	$(BIN)/python -m scripts.services up
+
+# Stop what `make up` started.
+down: install
+	$(BIN)/python -m scripts.services down
+
+# Open psql on the warehouse.
+psql: install
+	$(BIN)/python -m scripts.warehouse psql

@@ -1,0 +1,214 @@
+"""What is true at the simulated operator, in files that the warehouse never reads.
+
+`expected_warning.csv` is computed here from the simulated history with pandas, apart from every SQL
+rule, seed and contract of the warehouse, so that the two can be compared.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scripts.simulate_operator.behaviour import Churn
+from scripts.simulate_operator.network import Faults
+from scripts.simulate_operator.parameters import Parameters
+from scripts.simulate_operator.planted import GIBIBYTE, REPEAT_LIMITS, Planted
+from scripts.simulate_operator.population import Population
+from scripts.simulate_operator.timeline import (
+    DAY,
+    Array,
+    end_of,
+    months_before,
+    period_starts,
+)
+from scripts.simulate_operator.usage import TRAFFIC_WINDOW_DAYS
+
+HIGH_RENT = 189.0  # yuan a month, RISK-12
+HIGH_LOSS_DB = 28.0  # RISK-16
+LONG_FAULT = np.timedelta64(10 * DAY, "s")  # RISK-10, RISK-11
+MINIMUM_ONLINE_MINUTES = 600
+DIRT_KEY = ["source", "extract", "business_date", "file", "kind"]
+DIRT_COUNTS = ["row_count", "rejected_row_count"]
+LATENT_COLUMNS = [
+    "customer_id",
+    "kind",
+    "price_sensitivity",
+    "service_sensitivity",
+    "competitor_sensitivity",
+    "payment_risk",
+    "response_type",
+    "reach_probability",
+]
+
+
+class Truth:
+    """Sees every valid reading and hour that is delivered, then says what must be warned of."""
+
+    def __init__(self, parameters: Parameters, population: Population) -> None:
+        count = len(population.subscriptions)
+        self.parameters = parameters
+        self.population = population
+        self.end = end_of(parameters.business_date)
+        self.total_bytes = np.zeros(count, dtype="int64")
+        self.online_minutes = np.zeros(count, dtype="int64")
+        self.loss = np.full(count, np.nan)
+        self.measured_at = np.full(count, np.datetime64("1900-01-01", "s"))
+
+    def see_readings(self, readings: pd.DataFrame) -> None:
+        """Remember the latest downstream loss per line; received power (dBm) is no loss."""
+        counted = readings[
+            (readings["reading_unit"] == "dB")
+            & (readings["direction"] == "downstream")
+            & (readings["measured_at"] < self.end)
+        ]
+        latest = counted.sort_values("measured_at").drop_duplicates("line", keep="last")
+        line = latest["line"].to_numpy()
+        measured = latest["measured_at"].to_numpy()
+        newer = measured > self.measured_at[line]
+        self.loss[line[newer]] = latest["reading_value"].to_numpy()[newer]
+        self.measured_at[line[newer]] = measured[newer]
+
+    def see_usage(self, hours: pd.DataFrame) -> None:
+        """Add up bytes and minutes of the 30 local days that end with the business date."""
+        start = self.end - np.timedelta64(TRAFFIC_WINDOW_DAYS * DAY, "s")
+        begun = hours["hour_start_at"].to_numpy()
+        counted = hours[(begun >= start) & (begun < self.end)]
+        line = counted["line"].to_numpy()
+        traffic = (counted["download_bytes"] + counted["upload_bytes"]).to_numpy()
+        np.add.at(self.total_bytes, line, traffic)
+        np.add.at(self.online_minutes, line, counted["online_minutes"].to_numpy())
+
+    def expected_warnings(self, faults: Faults) -> pd.DataFrame:
+        """Return one row per rule and live subscription that must be warned of."""
+        rules = {
+            **self._repeat_faults(faults),
+            **self._long_faults(faults),
+            "high_value_bandwidth": self._is_broadband() & (self._rent() >= HIGH_RENT),
+            "high_traffic_bandwidth": self._is_broadband() & self._has_high_traffic(),
+            "optical_loss": self.loss >= HIGH_LOSS_DB,
+        }
+        ids = self.population.subscriptions["subscription_id"].to_numpy()
+        frames = [
+            pd.DataFrame(
+                {
+                    "business_date": self.parameters.business_date.isoformat(),
+                    "rule_code": rule_code,
+                    "subscription_id": ids[is_raised & self.is_active()],
+                }
+            )
+            for rule_code, is_raised in rules.items()
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+    def is_active(self) -> Array:
+        """Tell which subscriptions live at the end of the business date."""
+        subscriptions = self.population.subscriptions
+        return np.asarray(
+            (subscriptions["activated_at"].to_numpy() < self.end)
+            & ~(subscriptions["terminated_at"].to_numpy() < self.end)
+        )
+
+    def _repeat_faults(self, faults: Faults) -> dict[str, Array]:
+        line = faults.tickets["line"].to_numpy()[faults.dispatches["ticket"]]
+        dispatched = faults.dispatches["dispatched_at"].to_numpy()
+        count = len(self.population.subscriptions)
+        rules = {}
+        for months, limit in REPEAT_LIMITS.items():
+            inside = (dispatched >= months_before(self.end, months)) & (dispatched < self.end)
+            rules[f"repeat_fault_{months}m"] = np.bincount(line[inside], minlength=count) > limit
+        return rules
+
+    def _long_faults(self, faults: Faults) -> dict[str, Array]:
+        tickets = faults.tickets
+        reported = tickets["reported_at"].to_numpy()
+        state = tickets["final_state"].to_numpy(dtype=object)
+        changed = tickets["changed_at"].to_numpy()
+        is_changed = changed < self.end
+        is_closed = is_changed & (state == "closed")
+        closed_long = (
+            is_closed & (changed >= months_before(self.end, 12)) & (changed - reported > LONG_FAULT)
+        )
+        open_long = ~is_changed & (self.end - reported > LONG_FAULT)
+        lines = np.arange(len(self.population.subscriptions))
+        return {
+            "long_fault_closed": np.isin(lines, tickets["line"].to_numpy()[closed_long]),
+            "long_fault_open": np.isin(lines, tickets["line"].to_numpy()[open_long]),
+        }
+
+    def _is_broadband(self) -> Array:
+        return (self.population.subscriptions["product_type"] == "broadband").to_numpy()
+
+    def _rent(self) -> Array:
+        return self.population.rent_at(self.end - np.timedelta64(1, "s"))
+
+    def _has_high_traffic(self) -> Array:
+        """Compare whole numbers: bytes per hour above 2**30 without dividing."""
+        return np.asarray(
+            (self.online_minutes >= MINIMUM_ONLINE_MINUTES)
+            & (self.total_bytes * 60 > self.online_minutes * GIBIBYTE)
+        )
+
+    def write(
+        self,
+        folder: Path,
+        planted: Planted,
+        faults: Faults,
+        churn: Churn,
+        dirt: list[dict[str, object]],
+    ) -> None:
+        """Write all truth files into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_csv(self.expected_warnings(faults), folder / "expected_warning.csv")
+        _write_csv(self.planted_cases(planted), folder / "planted_case.csv")
+        _write_csv(_summed_dirt(dirt), folder / "planted_dirt.csv")
+        latents = self.population.customers[LATENT_COLUMNS]
+        latents.to_parquet(folder / "customer_latent.parquet", index=False)
+        hazards = monthly_hazards(self.parameters.business_date, self.population, churn)
+        hazards.to_parquet(folder / "monthly_hazard.parquet", index=False)
+
+    def planted_cases(self, planted: Planted) -> pd.DataFrame:
+        cases = pd.DataFrame(planted.cases)
+        ids = self.population.subscriptions["subscription_id"].to_numpy()
+        cases["subscription_id"] = ids[cases["line"]]
+        return cases[["rule_code", "subscription_id", "case_name", "is_raised"]]
+
+
+def monthly_hazards(business_date: date, population: Population, churn: Churn) -> pd.DataFrame:
+    """Return the true chance of leaving within 30 days per customer and observation date.
+
+    The last observation date is the business date itself, whose outcome lies in the future.
+    """
+    ids = population.customers["customer_id"].to_numpy()
+    frames = []
+    for period, start in enumerate(period_starts(business_date)):
+        hazard = churn.hazard[:, period]
+        present = ~np.isnan(hazard)
+        known = period < churn.is_churned.shape[1]
+        churned = churn.is_churned[present, period] if known else None
+        frames.append(
+            pd.DataFrame(
+                {
+                    "observation_date": str(start.astype("datetime64[D]") - 1),
+                    "customer_id": ids[present],
+                    "churn_probability": hazard[present],
+                    "is_churned": pd.array(
+                        [None] * int(present.sum()) if churned is None else churned,
+                        dtype="boolean",
+                    ),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _summed_dirt(dirt: list[dict[str, object]]) -> pd.DataFrame:
+    """Return one row per file and kind of dirt."""
+    frame = pd.DataFrame(dirt, columns=[*DIRT_KEY, *DIRT_COUNTS])
+    return frame.groupby(DIRT_KEY, as_index=False, sort=False)[DIRT_COUNTS].sum()
+
+
+def _write_csv(frame: pd.DataFrame, path: Path) -> None:
+    frame.to_csv(path, index=False, lineterminator="\n")
