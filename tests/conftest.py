@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +18,18 @@ TEMPLATE = "warehouse_template"
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """Start an embedded server of this test process and prepare a template database on it.
 
     Yields the URI of the server's own administrative database.
     """
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("WAREHOUSE_DIR", str(tmp_path_factory.mktemp("pg") / "data"))
+    # Not below pytest's own folder: that is closed to others at every start of pytest, and as
+    # root the server runs as another user.
+    with (
+        tempfile.TemporaryDirectory(prefix="warehouse-", ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        environment.setenv("WAREHOUSE_DIR", str(Path(folder) / "data"))
         environment.delenv("WAREHOUSE_URL", raising=False)
         admin = warehouse.url(database="postgres")
         with psycopg.connect(admin, autocommit=True) as connection:

@@ -1,0 +1,205 @@
+"""Each role connects and tries what it may not do, and what it must be able to do."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from scripts import database
+from scripts.warehouse import Role
+
+REFUSED: dict[Role, tuple[str, ...]] = {
+    Role.LOADER: (
+        "select * from marts.customer",
+        "select * from staging.customer",
+        "select * from intermediate.planned_call_task",
+        "select * from ml.churn_score",
+        "select * from dialer.call_task",
+        "select * from dialer.call_attempt",
+        "select * from dialer.pool_total",
+        "select * from dialer.claim_tasks('A1', 1)",
+        "update dialer.call_task set status = 'open'",
+        "delete from ops.extract_load",
+        "create table raw.mine (id int)",
+        "create table dialer.mine (id int)",
+    ),
+    Role.TRANSFORMER: (
+        "insert into raw.crm__plan (plan_id) values ('P1')",
+        "update raw.crm__customer set region = 'elsewhere'",
+        "delete from raw.billing__payment",
+        "truncate raw.crm__customer",
+        "drop table raw.crm__customer",
+        "delete from raw.rejected_row",
+        "create table raw.mine (id int)",
+        "update ops.extract_load set status = 'loaded'",
+        "insert into ml.churn_score (business_date, customer_id, model_version, churn_probability,"
+        " feature_hash) values (current_date, 'C1', '1', 0.5, 'x')",
+        "delete from dialer.call_task",
+        "delete from dialer.call_list",
+        "delete from dialer.call_attempt",
+        "insert into dialer.call_attempt values (1, 1, 'x', 'A1', now(), 'busy', 0, null, now())",
+        "select * from dialer.claim_tasks('A1', 1)",
+        "select dialer.record_attempt(1, 'x', 'A1', now(), 'busy', 0, null)",
+        "update dialer.call_rule set rule_value = 9",
+        "create table dialer.mine (id int)",
+    ),
+    Role.SCORER: (
+        "select * from raw.crm__customer",
+        "select * from raw.rejected_row",
+        "select * from staging.customer",
+        "select * from intermediate.planned_call_task",
+        "select * from dialer.call_task",
+        "select * from dialer.pool_total",
+        "insert into marts.customer values ('C1')",
+        "update ml.churn_score set churn_probability = 0",
+        "delete from ml.churn_score",
+        "select * from ops.gate_result",
+        "create table marts.mine (id int)",
+    ),
+    Role.ANALYST: (
+        "select * from raw.crm__customer",
+        "select * from raw.rejected_row",
+        "select * from staging.customer",
+        "select * from intermediate.planned_call_task",
+        "select * from ml.churn_score",
+        "select * from ops.extract_load",
+        "select * from ops.gate_result",
+        "select * from dialer.call_task",
+        "select * from dialer.pool_success",
+        "select * from dialer.claim_tasks('A1', 1)",
+        "select dialer.record_attempt(1, 'x', 'A1', now(), 'busy', 0, null)",
+        "insert into marts.customer values ('C1')",
+        "delete from marts.customer",
+        "drop table marts.customer",
+        "create table marts.mine (id int)",
+    ),
+    Role.DIALER: (
+        "select * from raw.dialer__call_outcome",
+        "select * from raw.crm__customer",
+        "select * from staging.customer",
+        "select * from intermediate.planned_call_task",
+        "select * from marts.customer",
+        "select * from ml.churn_score",
+        "select * from ops.extract_load",
+        "insert into dialer.call_list (business_date, revisit_tag) values (current_date, 'x')",
+        "update dialer.call_task set status = 'open'",
+        "delete from dialer.call_task",
+        "insert into dialer.call_attempt values (1, 1, 'x', 'A1', now(), 'busy', 0, null, now())",
+        "delete from dialer.call_attempt",
+        "truncate dialer.call_attempt",
+        "update dialer.call_rule set rule_value = 9",
+        "create table dialer.mine (id int)",
+    ),
+}
+ALLOWED: dict[Role, tuple[str, ...]] = {
+    Role.LOADER: (
+        "insert into raw.crm__plan (business_date, source_file) values (current_date, 'x')",
+        "truncate raw.crm__customer",
+        "delete from raw.rejected_row",
+        "select * from ops.extract_load",
+        "select dialer.record_attempt(1, 'x', 'A1', now(), 'busy', 0, null)",
+        "select * from dialer.unmatched_outcome",
+    ),
+    Role.TRANSFORMER: (
+        "select * from raw.crm__customer",
+        "select * from ml.churn_score",
+        "select * from ops.gate_result",
+        "select * from dialer.call_attempt",
+        "insert into dialer.call_list (business_date, revisit_tag) values (current_date, 'x')",
+        "create table marts.mine (id int)",
+    ),
+    Role.SCORER: (
+        "select * from marts.customer",
+        "insert into ml.churn_score (business_date, customer_id, model_version, churn_probability,"
+        " feature_hash) values (current_date, 'C1', '1', 0.5, 'x')",
+    ),
+    Role.ANALYST: ("select * from marts.customer",),
+    Role.DIALER: (
+        "select * from dialer.call_list",
+        "select * from dialer.call_attempt",
+        "select * from dialer.outcome_code",
+        "select * from dialer.pool_total",
+        "select * from dialer.pool_success",
+        "select * from dialer.pool_failed",
+        "select * from dialer.pool_second",
+        "select * from dialer.pool_third",
+        "select * from dialer.claim_tasks('A1', 1)",
+        "select dialer.record_attempt(1, 'x', 'A1', now(), 'busy', 0, null)",
+    ),
+}
+READABLE_SCHEMAS = {Role.ANALYST: {"marts"}, Role.DIALER: {"dialer"}}
+
+
+@pytest.fixture
+def with_models(warehouse_db: str) -> str:
+    """Stand in for dbt: one table each in marts, staging and intermediate, made as dbt does."""
+    with database.connect(Role.TRANSFORMER) as connection:
+        connection.execute("create table marts.customer (customer_id text)")
+        connection.execute("create table staging.customer (customer_id text)")
+        connection.execute("create table intermediate.planned_call_task (phone_number text)")
+    return warehouse_db
+
+
+def is_refused(role: Role, statement: str) -> bool:
+    """Try a statement as `role`; whatever it did is rolled back."""
+    with database.connect(role) as connection:
+        try:
+            connection.execute(statement.encode())
+        except psycopg.errors.InsufficientPrivilege:
+            return True
+        finally:
+            connection.rollback()
+    return False
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.usefixtures("with_models")
+def test_a_role(role: Role) -> None:
+    become_another = [f"set role {other.value}" for other in Role if other != role]
+    refused = [*REFUSED[role], *become_another]
+    assert [statement for statement in refused if not is_refused(role, statement)] == []
+    assert [statement for statement in ALLOWED[role] if is_refused(role, statement)] == []
+    with database.connect(role) as connection:
+        row = connection.execute(
+            "select rolname, rolsuper, rolcreaterole, rolbypassrls from pg_roles"
+            " where rolname = current_user"
+        ).fetchone()
+    assert row is not None
+    assert row.pop("rolname") == role
+    assert not any(row.values())
+
+
+@pytest.mark.usefixtures("with_models")
+def test_a_reader_reads_its_schema_alone() -> None:
+    """Also holds for tables that this file does not name."""
+    for role, schemas in READABLE_SCHEMAS.items():
+        readable = database.fetch_all(
+            None,
+            """
+            select pg_namespace.nspname as schema_name
+            from pg_class
+            inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
+            where
+                pg_class.relkind in ('r', 'v', 'm', 'p')
+                and pg_namespace.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+                and has_schema_privilege(%(reader)s, pg_namespace.oid, 'usage')
+                and has_any_column_privilege(%(reader)s, pg_class.oid, 'select')
+            """,
+            reader=role.value,
+        )
+        assert {row["schema_name"] for row in readable} == schemas, role
+
+
+@pytest.mark.usefixtures("warehouse_db")
+def test_functions_that_run_as_their_owner_have_a_fixed_search_path() -> None:
+    functions = database.fetch_all(
+        None,
+        """
+        select proname, proconfig::text as settings, prosecdef as is_security_definer
+        from pg_proc
+        where pronamespace = 'dialer'::regnamespace
+        """,
+    )
+    assert {row["proname"] for row in functions} >= {"claim_tasks", "record_attempt"}
+    for function in functions:
+        assert "search_path=pg_catalog, pg_temp" in function["settings"], function["proname"]
