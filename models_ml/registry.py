@@ -1,0 +1,190 @@
+"""The model registry: MLflow on the warehouse's own server, or the server in MLFLOW_TRACKING_URI.
+
+Models are registered under a name, get a version, and one of them carries the alias `champion`.
+Artifacts lie in MLFLOW_ARTIFACT_DIR (default var/mlflow); with an MLflow server, where it keeps
+them. MLflow is imported here only, and late: that takes seconds, and so does its first connection
+to a new database, where it creates its tables.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models_ml.model import ChurnModel, ModelMetadata, UnreadableModelError, load, save
+from scripts import warehouse
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+MODEL_NAME = "churn"
+CHAMPION = "champion"
+ARTIFACT_PATH = "model"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model to score with, and its version in the registry."""
+
+    version: str
+    model: ChurnModel
+
+
+def champion_version(model_name: str = MODEL_NAME) -> str | None:
+    """Return the version of the champion, None when there is none."""
+    version = _champion(model_name)
+    return None if version is None else str(version.version)
+
+
+def load_champion(model_name: str = MODEL_NAME) -> Champion | None:
+    """Return the champion with its hashes verified, None when there is none.
+
+    Raises:
+        UnreadableModelError: it is registered, but its files are gone or are not what was saved.
+    """
+    version = _champion(model_name)
+    if version is None:
+        return None
+    with tempfile.TemporaryDirectory() as directory:
+        model = load(_download(version, Path(directory)))
+    return Champion(version=str(version.version), model=model)
+
+
+def register(
+    model: ChurnModel, *, is_champion: bool, reason: str, model_name: str = MODEL_NAME
+) -> str:
+    """Log `model` as a run, register it as a new version, and make it champion if it is to be.
+
+    Returns:
+        The version.
+    """
+    client = _client()
+    run = client.create_run(
+        _experiment_id(client, model_name),
+        run_name=f"{model_name} {model.metadata.window.business_date}",
+    )
+    _log_metadata(client, run.info.run_id, model.metadata, reason)
+    with tempfile.TemporaryDirectory() as directory:
+        save(model, Path(directory))
+        client.log_artifacts(run.info.run_id, directory, ARTIFACT_PATH)
+    client.set_terminated(run.info.run_id)
+    _create_registered_model(client, model_name)
+    version = client.create_model_version(
+        model_name,
+        source=f"{run.info.artifact_uri}/{ARTIFACT_PATH}",
+        run_id=run.info.run_id,
+        description=reason,
+    )
+    if is_champion:
+        client.set_registered_model_alias(model_name, CHAMPION, str(version.version))
+    return str(version.version)
+
+
+def tracking_uri() -> str:
+    """Return where runs and versions are kept: MLFLOW_TRACKING_URI or the warehouse's server."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or warehouse.url(
+        warehouse.Role.SCORER, database=warehouse.MLFLOW_DATABASE, driver="postgresql+psycopg2"
+    )
+
+
+def artifact_dir() -> Path:
+    """Return the folder of the model files where no MLflow server keeps them."""
+    default = warehouse.PROJECT_DIR / "var" / "mlflow"
+    return Path(os.environ.get("MLFLOW_ARTIFACT_DIR") or default).resolve()
+
+
+def _client() -> MlflowClient:
+    return _client_of(tracking_uri())
+
+
+@cache
+def _client_of(uri: str) -> MlflowClient:
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read when mlflow is imported
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"  # two small files
+    from mlflow import MlflowClient
+
+    for name in ("alembic", "mlflow.store.db.utils"):  # they tell every step of the migration
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _champion(model_name: str) -> ModelVersion | None:
+    """Return the version with the alias; asked by listing, as a missing alias is an error."""
+    client = _client()
+    for registered in client.search_registered_models(f"name = '{model_name}'"):
+        version = registered.aliases.get(CHAMPION)
+        if version is not None:
+            return client.get_model_version(model_name, version)
+    return None
+
+
+def _download(version: ModelVersion, directory: Path) -> Path:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return Path(
+            _client().download_artifacts(str(version.run_id), ARTIFACT_PATH, str(directory))
+        )
+    except (MlflowException, OSError) as error:
+        raise UnreadableModelError(
+            f"the files of model {version.name} version {version.version} cannot be read from"
+            f" {version.source} ({error}); restore them, or train again:"
+            " python -m models_ml.train --business-date YYYY-MM-DD"
+        ) from error
+
+
+def _experiment_id(client: MlflowClient, name: str) -> str:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
+    if tracking_uri().startswith("http"):  # the server knows where artifacts belong
+        return str(client.create_experiment(name))
+    location = artifact_dir() / name
+    location.mkdir(parents=True, exist_ok=True)
+    return str(client.create_experiment(name, artifact_location=location.as_uri()))
+
+
+def _create_registered_model(client: MlflowClient, name: str) -> None:
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(
+            name, description="Probability that a customer leaves within the label horizon."
+        )
+
+
+def _log_metadata(client: MlflowClient, run_id: str, metadata: ModelMetadata, reason: str) -> None:
+    """Log in one request what people filter and compare runs by; the rest is in the metadata."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    window = metadata.window
+    parameters = metadata.booster_parameters | {
+        "tree_count": metadata.tree_count,
+        "seed": metadata.seed,
+        "horizon_days": window.horizon_days,
+        "training_dates": ", ".join(map(str, window.training_dates)),
+        "validation_date": window.validation_date,
+        "test_date": window.test_date,
+        "features": ", ".join(metadata.features),
+        "feature_hash": metadata.feature_hash,
+        "calibration_slope": metadata.calibration.slope,
+        "calibration_intercept": metadata.calibration.intercept,
+    }
+    metrics = asdict(metadata.metrics) | {
+        f"baseline_{name}": value for name, value in asdict(metadata.baseline_metrics).items()
+    }
+    client.log_batch(
+        run_id,
+        metrics=[Metric(name, float(value), 0, 0) for name, value in metrics.items()],
+        params=[Param(name, str(value)) for name, value in parameters.items()],
+        tags=[
+            RunTag("business_date", str(window.business_date)),
+            RunTag("promotion_reason", reason),
+        ],
+    )

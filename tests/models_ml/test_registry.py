@@ -1,0 +1,111 @@
+"""Models survive the way into the registry and back, and damaged ones are refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models_ml import registry
+from models_ml.features import feature_hash
+from models_ml.model import METADATA_FILE, MODEL_FILE, ChurnModel, UnreadableModelError, load, save
+from scripts import database
+from scripts.warehouse import MLFLOW_DATABASE, Role
+
+
+def test_no_champion_in_an_empty_registry(warehouse_db: str, model_name: str) -> None:
+    assert registry.load_champion(model_name) is None
+    assert registry.champion_version(model_name) is None
+
+
+def test_champion_comes_back_the_same(
+    warehouse_db: str, model_name: str, churn_model: ChurnModel, tonight: pd.DataFrame
+) -> None:
+    version = registry.register(
+        churn_model, is_champion=True, reason="first model", model_name=model_name
+    )
+    champion = registry.load_champion(model_name)
+    assert champion is not None and champion.version == version == "1"
+    assert replace(champion.model.metadata, model_sha256="") == churn_model.metadata
+    matrix = churn_model.matrix(tonight)
+    np.testing.assert_array_equal(
+        champion.model.probability(matrix), churn_model.probability(matrix)
+    )
+
+
+def test_a_version_without_the_alias_is_no_champion(
+    warehouse_db: str, model_name: str, churn_model: ChurnModel
+) -> None:
+    registry.register(churn_model, is_champion=False, reason="worse", model_name=model_name)
+    assert registry.load_champion(model_name) is None
+
+
+def test_runs_carry_window_features_and_metrics(
+    warehouse_db: str, model_name: str, churn_model: ChurnModel
+) -> None:
+    registry.register(churn_model, is_champion=True, reason="first model", model_name=model_name)
+    from mlflow import MlflowClient
+
+    client = MlflowClient(registry.tracking_uri())
+    version = client.get_model_version_by_alias(model_name, "champion")
+    run = client.get_run(str(version.run_id))
+    metadata = churn_model.metadata
+    assert version.description == run.data.tags["promotion_reason"] == "first model"
+    assert run.data.params["feature_hash"] == metadata.feature_hash
+    assert run.data.params["test_date"] == str(metadata.window.test_date)
+    assert run.data.params["features"].split(", ") == list(metadata.features)
+    assert run.data.metrics["roc_auc"] == pytest.approx(metadata.metrics.roc_auc)
+    assert run.data.metrics["baseline_roc_auc"] > 0.5
+
+
+def test_store_is_the_scorers_database_with_telemetry_off(
+    warehouse_db: str, model_name: str
+) -> None:
+    registry.champion_version(model_name)
+    from mlflow.telemetry.utils import is_telemetry_disabled
+
+    assert is_telemetry_disabled()
+    assert MLFLOW_DATABASE in registry.tracking_uri()
+    assert Role.SCORER in registry.tracking_uri()
+    found = database.fetch_all(
+        None, "select to_regclass('public.registered_models') is null as is_clean"
+    )
+    assert found == [{"is_clean": True}]  # nothing of it in the warehouse's own database
+
+
+def test_lost_files_are_reported_with_what_to_do(
+    warehouse_db: str, model_name: str, churn_model: ChurnModel
+) -> None:
+    registry.register(churn_model, is_champion=True, reason="first model", model_name=model_name)
+    [file] = registry.artifact_dir().rglob(MODEL_FILE)
+    file.unlink()
+    with pytest.raises(UnreadableModelError, match=MODEL_FILE):
+        registry.load_champion(model_name)
+    file.parent.joinpath(METADATA_FILE).unlink()
+    file.parent.rmdir()
+    with pytest.raises(UnreadableModelError, match=r"models_ml\.train"):
+        registry.load_champion(model_name)
+
+
+def test_altered_models_are_refused(churn_model: ChurnModel, tmp_path: Path) -> None:
+    save(churn_model, tmp_path)
+    metadata = json.loads((tmp_path / METADATA_FILE).read_text(encoding="utf-8"))
+
+    def load_with(**changes: object) -> ChurnModel:
+        text = json.dumps(metadata | changes)
+        (tmp_path / METADATA_FILE).write_text(text, encoding="utf-8")
+        return load(tmp_path)
+
+    assert load_with().metadata.features == churn_model.metadata.features
+    swapped = metadata["features"][::-1]
+    with pytest.raises(UnreadableModelError, match="hash"):
+        load_with(features=swapped)
+    with pytest.raises(UnreadableModelError, match="different features"):
+        load_with(features=swapped, feature_hash=feature_hash(swapped))
+    (tmp_path / MODEL_FILE).write_bytes((tmp_path / MODEL_FILE).read_bytes() + b" ")
+    with pytest.raises(UnreadableModelError, match="not the file that was saved"):
+        load_with()

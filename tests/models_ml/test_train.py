@@ -1,0 +1,172 @@
+"""Training on a planted history in PostgreSQL: what is learnt, what is refused, who is champion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from models_ml import registry
+from models_ml.features import FEATURE_NAMES, MissingFeatureError
+from models_ml.model import ChurnModel
+from models_ml.train import (
+    TooLittleHistory,
+    TrainingData,
+    ensure_champion,
+    fit,
+    fit_calibration,
+    read_parameters,
+    split_by_time,
+    train_churn_model,
+)
+from scripts import database
+from scripts.warehouse import Role
+
+BUSINESS_DATE = date(2026, 11, 20)
+
+
+def test_learns_what_was_planted(marts: str, model_name: str) -> None:
+    result = train_churn_model(BUSINESS_DATE, model_name)
+    assert (result.model_version, result.is_champion) == ("1", True)
+    assert result.promotion_reason == "first model"
+    metrics = result.metrics
+    assert metrics.row_count == 3000
+    assert metrics.roc_auc > 0.75
+    assert metrics.pr_auc > 2 * metrics.churn_rate
+    assert metrics.top_decile_lift > 3
+    assert metrics.mean_probability == pytest.approx(metrics.churn_rate, rel=0.25)
+    assert metrics.brier_score < metrics.churn_rate * (1 - metrics.churn_rate)
+    assert result.baseline_metrics.roc_auc > 0.7
+
+
+def test_split_keeps_label_windows_apart(marts: str, model_name: str) -> None:
+    window = train_churn_model(BUSINESS_DATE, model_name).window
+    horizon = timedelta(days=window.horizon_days)
+    assert [(BUSINESS_DATE - observed).days for observed in window.training_dates] == [150, 120, 90]
+    assert max(window.training_dates) + horizon <= window.validation_date
+    assert window.validation_date + horizon <= window.test_date
+    assert window.test_date + horizon <= BUSINESS_DATE
+
+
+def test_parameters_that_would_overlap_are_refused() -> None:
+    with pytest.raises(ValueError, match="observation_step_days"):
+        replace(read_parameters(), observation_step_days=29)
+
+
+def test_same_data_gives_the_same_model(
+    churn_model: ChurnModel, training_data: TrainingData
+) -> None:
+    again = fit(training_data, read_parameters())
+    assert again.booster.save_raw() == churn_model.booster.save_raw()
+    assert again.metadata == churn_model.metadata
+    other = fit(training_data, replace(read_parameters(), random_seed=1))
+    assert other.booster.save_raw() != churn_model.booster.save_raw()
+
+
+def test_medians_are_those_of_the_training_rows(
+    churn_model: ChurnModel, training_data: TrainingData
+) -> None:
+    medians = dict(zip(FEATURE_NAMES, churn_model.metadata.feature_medians, strict=True))
+    amounts = training_data.training.frame["monthly_rent_amount"]
+    assert medians["monthly_rent_amount"] == pytest.approx(amounts.median())
+    assert medians["overdue_amount"] == 0
+
+
+def test_calibration_never_turns_the_ranking_round() -> None:
+    margins = np.linspace(-3, 3, 100, dtype=np.float32)
+    assert fit_calibration(margins, (margins < 0).astype(np.int8)).slope > 0
+
+
+@pytest.mark.parametrize("date_count", [0, 1, 2])
+def test_too_few_dates(date_count: int) -> None:
+    dates = [BUSINESS_DATE - timedelta(days=30 * number) for number in range(date_count, 0, -1)]
+    with pytest.raises(TooLittleHistory, match=rf"^{date_count} labelled .* 3 needed$"):
+        split_by_time(BUSINESS_DATE, dates, read_parameters())
+
+
+def test_three_dates_are_enough() -> None:
+    dates = [BUSINESS_DATE - timedelta(days=days) for days in (90, 60, 30)]
+    window = split_by_time(BUSINESS_DATE, dates, read_parameters())
+    assert window.training_dates == (dates[0],)
+
+
+@pytest.mark.parametrize(
+    ("days", "kept", "message"),
+    [
+        ([150, 120, 90], 49, "49 churner.* training .* 50 needed"),
+        ([60], 19, "19 churner.* validation .* 20 needed"),
+        ([30], 19, "19 churner.* test .* 20 needed"),
+    ],
+)
+def test_too_few_churners(
+    marts: str, model_name: str, days: list[int], kept: int, message: str
+) -> None:
+    keep_churners([BUSINESS_DATE - timedelta(days=number) for number in days], kept)
+    with pytest.raises(TooLittleHistory, match=message):
+        train_churn_model(BUSINESS_DATE, model_name)
+    assert registry.champion_version(model_name) is None
+
+
+def test_just_enough_churners(marts: str, model_name: str) -> None:
+    keep_churners([BUSINESS_DATE - timedelta(days=days) for days in (150, 120, 90)], 50)
+    assert train_churn_model(BUSINESS_DATE, model_name).training_churner_count == 50
+
+
+def test_missing_feature_is_named(marts: str, model_name: str) -> None:
+    with database.connect(Role.TRANSFORMER) as connection:
+        connection.execute("alter table marts.fct_churn_feature drop column star_level")
+    with pytest.raises(MissingFeatureError, match="star_level"):
+        train_churn_model(BUSINESS_DATE, model_name)
+
+
+def test_champion_is_trained_once(marts: str, model_name: str) -> None:
+    first = ensure_champion(BUSINESS_DATE, model_name)
+    second = ensure_champion(BUSINESS_DATE, model_name)
+    assert (first.status, first.model_version) == ("trained", "1")
+    assert first.training is not None
+    assert (second.status, second.model_version) == ("present", "1")
+
+
+def test_too_little_history_is_a_notice_for_the_night(marts: str, model_name: str) -> None:
+    early = BUSINESS_DATE - timedelta(days=90)  # leaves the dates 120 and 150 days back
+    status = ensure_champion(early, model_name)
+    assert (status.status, status.model_version) == ("too_little_history", None)
+    assert status.notice is not None and "2 labelled" in status.notice
+
+
+def test_equal_challenger_becomes_champion(marts: str, model_name: str) -> None:
+    train_churn_model(BUSINESS_DATE, model_name)
+    result = train_churn_model(BUSINESS_DATE, model_name)
+    assert (result.model_version, result.is_champion) == ("2", True)
+    assert "not worse" in result.promotion_reason
+    assert registry.champion_version(model_name) == "2"
+
+
+def test_worse_challenger_does_not(marts: str, model_name: str) -> None:
+    train_churn_model(BUSINESS_DATE, model_name)
+    with database.connect(Role.TRANSFORMER) as connection:
+        connection.execute(
+            "update marts.fct_churn_label set is_churned = right(customer_id, 1) = '7'"
+            " where observation_date < %s",
+            [BUSINESS_DATE - timedelta(days=30)],
+        )
+    result = train_churn_model(BUSINESS_DATE, model_name)
+    assert (result.model_version, result.is_champion) == ("2", False)
+    assert result.promotion_reason.startswith("worse than the champion: AUC 0.")
+    assert registry.champion_version(model_name) == "1"
+
+
+def keep_churners(observation_dates: list[date], kept: int) -> None:
+    """Turn all but `kept` of the leavers of these dates into stayers."""
+    with database.connect(Role.TRANSFORMER) as connection:
+        connection.execute(
+            "update marts.fct_churn_label as churn_label set is_churned = false from ("
+            " select observation_date, customer_id, row_number() over ("
+            " order by observation_date, customer_id) as place from marts.fct_churn_label"
+            " where is_churned and observation_date = any(%s)) as churner"
+            " where place > %s and churner.observation_date = churn_label.observation_date"
+            " and churner.customer_id = churn_label.customer_id",
+            [observation_dates, kept],
+        )
