@@ -31,6 +31,8 @@ def api_port() -> int:
 
 def environment() -> dict[str, str]:
     """Return this process' environment with Airflow's settings; what is set already stays."""
+    airflow_home().mkdir(parents=True, exist_ok=True)
+    airflow_home().chmod(0o700)  # Airflow keeps its user's password here
     database = warehouse.AIRFLOW_DATABASE
     settings = {
         "AIRFLOW_HOME": str(airflow_home()),
@@ -74,7 +76,7 @@ def _secret(name: str) -> str:
     """Return a secret of this installation, made at random on first use."""
     file = airflow_home() / "secrets" / name
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.parent.mkdir(exist_ok=True)
         file.touch(mode=0o600)
         file.write_text(secrets.token_urlsafe(32), encoding="ascii")
     return file.read_text(encoding="ascii")

@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import logging
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +29,7 @@ from scripts import database
 from scripts.arguments import step_parser
 from scripts.warehouse import PROJECT_DIR, Role
 
-EXPORT_DIR = PROJECT_DIR / "var" / "export"
+EXPORT_DIR = Path(os.environ.get("EXPORT_DIR") or PROJECT_DIR / "var" / "export")
 LAYOUT_NAME = "vicidial_standard"
 MANIFEST = "manifest.json"
 DELIMITER = "|"

@@ -143,10 +143,10 @@ def publish_call_list(business_date: date) -> None:
 
 def export_call_list(business_date: date) -> None:
     """Write the published call lists as files that the dialer imports."""
-    from scripts.export_call_list import export
+    from scripts.export_call_list import EXPORT_DIR, export
 
     with _step("export_call_list", business_date, Role.TRANSFORMER) as run:
-        result = export(business_date, PROJECT_DIR / "var" / "export")
+        result = export(business_date, EXPORT_DIR)
         run.counts = {"tasks": result.task_count, "exported": result.exported_count}
 
 

@@ -14,7 +14,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import date
 from typing import Any
 
 import psycopg
@@ -25,7 +25,6 @@ from scripts.warehouse import Role
 
 PUBLISH_LOCK = 20260431
 GATE = "call_list"
-FIRST_CALL_TIME = time(9)  # Asia/Shanghai, on the day after the business date
 
 log = logging.getLogger(__name__)
 
@@ -218,7 +217,7 @@ def _write(connection: Connection, business_date: date) -> dict[str, int]:
     A task that the open-task index refuses is left out by `on conflict do nothing`, so that one
     customer never costs the others their call.
     """
-    values = {"business_date": business_date, "first_call_time": FIRST_CALL_TIME}
+    values = {"business_date": business_date}
     connection.execute(
         """
         insert into dialer.call_list (business_date, revisit_tag)
@@ -246,9 +245,13 @@ def _write(connection: Connection, business_date: date) -> dict[str, int]:
             planned_call_task.region,
             planned_call_task.priority_rank,
             planned_call_task.agent_hint,
-            (planned_call_task.business_date + 1 + %(first_call_time)s::time)
+            (planned_call_task.business_date + 1 + make_interval(hours => first_call.hour))
                 at time zone 'Asia/Shanghai'
         from intermediate.planned_call_task
+        cross join (
+            select rule_value::integer as hour from dialer.call_rule
+            where rule_name = 'first_call_hour'
+        ) as first_call
         inner join dialer.call_list
             on
                 planned_call_task.business_date = call_list.business_date

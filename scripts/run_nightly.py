@@ -17,10 +17,12 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+from psycopg import sql
+
 from scripts import warehouse
-from scripts.airflow_environment import airflow_home, environment
+from scripts.airflow_environment import environment
 from scripts.arguments import add_landing_dir, step_parser
-from scripts.database import fetch_all
+from scripts.database import connect, fetch_all
 from scripts.summarize_run import summarize
 from scripts.warehouse import PROJECT_DIR, Role
 
@@ -45,14 +47,27 @@ def run_nightly(business_date: date, landing_dir: Path) -> bool:
 
 
 def migrate_airflow() -> None:
-    """Bring Airflow's metadata database to the installed version, once per version and server."""
-    marker = airflow_home() / f"migrated-{version('apache-airflow-core')}"
-    server = warehouse.url(database=warehouse.AIRFLOW_DATABASE)
-    if marker.exists() and marker.read_text(encoding="utf-8") == _without_password(server):
+    """Bring Airflow's metadata database to the installed version.
+
+    The database's comment remembers the version, since to find nothing to do costs Airflow seconds.
+    """
+    installed = f"Airflow {version('apache-airflow-core')}"
+    (found,) = fetch_all(
+        None,
+        "select shobj_description(oid, 'pg_database') as version from pg_database"
+        " where datname = %(database)s",
+        database=warehouse.AIRFLOW_DATABASE,
+    )
+    if found["version"] == installed:
         return
     log.info("preparing Airflow's database")
     run_airflow("db", "migrate")
-    marker.write_text(_without_password(server), encoding="utf-8")
+    with connect(None) as connection:
+        connection.execute(
+            sql.SQL("comment on database {} is {}").format(
+                sql.Identifier(warehouse.AIRFLOW_DATABASE), sql.Literal(installed)
+            )
+        )
 
 
 def run_airflow(*arguments: str) -> None:
@@ -107,10 +122,6 @@ def _failure(business_date: date, log_file: Path) -> str:
     return (
         f"The night of {business_date} failed. {cause}\nLog: {log_file}\nWhat to do: {WHAT_TO_DO}"
     )
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r":[^:@/]*@", "@", url)
 
 
 def main() -> int:

@@ -16,7 +16,8 @@ from rich.table import Table
 
 from scripts.arguments import step_parser
 from scripts.database import fetch_all
-from scripts.warehouse import PROJECT_DIR, Role, data_dir, is_embedded
+from scripts.export_call_list import EXPORT_DIR
+from scripts.warehouse import Role, data_dir, is_embedded
 
 WIDTH = 118
 FIRST_TASKS = 10
@@ -189,7 +190,7 @@ def _print_places(console: Console, business_date: date) -> None:
     place = str(data_dir()) if is_embedded() else "the server in WAREHOUSE_URL"
     console.print(f"Warehouse: {place} (make psql)", soft_wrap=True)
     console.print(
-        f"Call list files: {PROJECT_DIR / 'var' / 'export' / business_date.isoformat()}",
+        f"Call list files: {EXPORT_DIR / business_date.isoformat()}",
         soft_wrap=True,
     )
 

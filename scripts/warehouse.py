@@ -59,7 +59,11 @@ def url(role: Role | None = None, database: str | None = None, driver: str = "po
         server = server.set(database=database)
     if role is not None:
         server = _as_role(server, role)
-    return server.set(drivername=driver).render_as_string(hide_password=False)
+    address, mark, query = (
+        server.set(drivername=driver).render_as_string(hide_password=False).partition("?")
+    )
+    # libpq knows no `+` for a space, and no bare space either; SQLAlchemy writes both.
+    return address.replace(" ", "%20") + mark + query.replace("+", "%20")
 
 
 def is_embedded() -> bool:

@@ -1,0 +1,39 @@
+{#-
+    Business time: a business date is a day in the operator's time zone. All arithmetic is done on
+    local time and converted once, so that it does not depend on the time zone of the connection.
+-#}
+
+{#- The date this build is for. -#}
+{% macro business_date() -%}
+    date '{{ var("business_date") }}'
+{%- endmacro %}
+
+{#- Array of the days for which features and labels are built. -#}
+{% macro observation_dates() -%}
+    array['{{ var("observation_dates", [var("business_date")]) | join("', '") }}']::date []
+{%- endmacro %}
+
+{#- Query: the days as of which customers and lines are looked at, the business date among them. -#}
+{% macro as_of_dates() -%}
+    select distinct unnest({{ observation_dates() }} || {{ business_date() }}) as as_of_date
+{%- endmacro %}
+
+{#- timestamptz of the end of a day, exclusive. -#}
+{% macro end_of(day) -%}
+    (({{ day }} + 1)::timestamp at time zone '{{ var("business_timezone") }}')
+{%- endmacro %}
+
+{#- timestamptz that lies `length` (an interval) before the end of a day: the start of a window. -#}
+{% macro window_start(day, length) -%}
+    ((({{ day }} + 1)::timestamp - {{ length }}) at time zone '{{ var("business_timezone") }}')
+{%- endmacro %}
+
+{#- Local day on which a moment lies. -#}
+{% macro local_date(moment) -%}
+    ({{ moment }} at time zone '{{ var("business_timezone") }}')::date
+{%- endmacro %}
+
+{#- Local time as text: fit for JSON, whatever the time zone of the connection. -#}
+{% macro local_text(moment) -%}
+    to_char({{ moment }} at time zone '{{ var("business_timezone") }}', 'YYYY-MM-DD HH24:MI:SS')
+{%- endmacro %}

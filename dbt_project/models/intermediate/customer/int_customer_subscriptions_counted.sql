@@ -1,0 +1,23 @@
+with subscription as (
+    select * from {{ ref('int_subscription_active') }}
+),
+
+final as (
+    select
+        as_of_date,
+        customer_id,
+        count(*)::integer as active_subscription_count,
+        (count(*) filter (where product_type = 'broadband'))::integer
+            as broadband_subscription_count,
+        (count(*) filter (where product_type = 'mobile'))::integer as mobile_subscription_count,
+        (count(*) filter (where product_type = 'fixed_voice'))::integer
+            as fixed_voice_subscription_count,
+        sum(monthly_rent_amount) as monthly_rent_amount,
+        -- The contract that ends first is the first occasion to leave.
+        min(contract_end_date) - as_of_date as contract_remaining_days,
+        as_of_date - min({{ local_date('activated_at') }}) as oldest_subscription_days
+    from subscription
+    group by as_of_date, customer_id
+)
+
+select * from final

@@ -1,0 +1,24 @@
+with parameter as (
+    select * from {{ ref('retention_parameter') }}
+),
+
+final as (
+    select
+        {{ business_date() }} as business_date,
+        max(parameter_value) filter (
+            where parameter_name = 'call_list_capacity'
+        ) as call_list_capacity,
+        max(parameter_value) filter (
+            where parameter_name = 'churn_probability_minimum'
+        ) as churn_probability_minimum,
+        max(parameter_value) filter (
+            where parameter_name = 'churn_probability_default'
+        ) as churn_probability_default,
+        max(parameter_value) filter (
+            where parameter_name = 'risk_weight_none'
+        ) as risk_weight_none
+    from parameter
+    having count(*) > 0
+)
+
+select * from final

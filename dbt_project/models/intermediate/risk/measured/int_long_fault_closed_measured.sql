@@ -1,0 +1,62 @@
+with rule as (
+    select * from {{ ref('risk_rule') }}
+    where measure = 'closed_fault_days'
+),
+
+ticket as (
+    select * from {{ ref('int_tickets_timed') }}
+),
+
+rule_in_force as (
+    select
+        rule.rule_code,
+        rule.operator,
+        rule.threshold_value,
+        {{ window_start(
+            business_date(), "rule.window_value * ('1 ' || rule.window_unit)::interval"
+        ) }} as window_start_at
+    from rule
+    where {{ in_force(business_date(), 'rule') }}
+),
+
+ticket_closed as (
+    select
+        ticket_id,
+        subscription_id,
+        closed_at,
+        extract(epoch from closed_at - reported_at) / 86400 as fault_days
+    from ticket
+    where
+        is_fault
+        and closed_at < {{ end_of(business_date()) }}
+),
+
+ticket_judged as (
+    select
+        ticket_closed.ticket_id,
+        ticket_closed.subscription_id,
+        ticket_closed.fault_days,
+        rule_in_force.rule_code,
+        {{ compares(
+            'ticket_closed.fault_days', 'rule_in_force.operator', 'rule_in_force.threshold_value'
+        ) }} as is_over_long
+    from rule_in_force
+    inner join ticket_closed on rule_in_force.window_start_at <= ticket_closed.closed_at
+),
+
+-- The longest fault is measured; the evidence names every over-long one.
+final as (
+    select
+        subscription_id,
+        rule_code,
+        trim_scale(max(fault_days)) as measured_value,
+        jsonb_build_object(
+            'ticket_count', count(*) filter (where is_over_long),
+            'ticket_ids',
+            jsonb_agg(distinct ticket_id order by ticket_id) filter (where is_over_long)
+        ) as evidence
+    from ticket_judged
+    group by subscription_id, rule_code
+)
+
+select * from final

@@ -1,0 +1,20 @@
+with source as (
+    select * from {{ source('billing', 'invoice') }}
+    where business_date <= {{ business_date() }}
+),
+
+final as (
+    select distinct on (trim(invoice_id))
+        trim(invoice_id) as invoice_id,
+        trim(account_id) as account_id,
+        trim(customer_id) as customer_id,
+        invoice_amount,
+        billing_month,
+        due_date,
+        issued_at,
+        business_date as delivered_date
+    from source
+    order by trim(invoice_id) asc, business_date desc, loaded_at desc
+)
+
+select * from final

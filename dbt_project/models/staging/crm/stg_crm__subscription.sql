@@ -1,0 +1,46 @@
+with as_of as (
+    {{ as_of_dates() }}
+),
+
+-- Not materialised: the newest delivery of each day is found in the index on business_date.
+source as not materialized (
+    select * from {{ source('crm', 'subscription') }}
+),
+
+delivery as (
+    select
+        as_of.as_of_date,
+        (
+            select max(source.business_date) as newest_date
+            from source
+            where source.business_date <= as_of.as_of_date
+        ) as delivered_date
+    from as_of
+),
+
+final as (
+    select distinct on (delivery.as_of_date, trim(source.subscription_id))
+        delivery.as_of_date,
+        trim(source.subscription_id) as subscription_id,
+        trim(source.customer_id) as customer_id,
+        trim(source.account_id) as account_id,
+        trim(source.plan_id) as plan_id,
+        nullif(trim(source.cross_connect_area_id), '') as cross_connect_area_id,
+        source.product_type,
+        source.access_type,
+        source.bandwidth_mbps,
+        source.termination_kind,
+        source.contract_end_date,
+        source.activated_at,
+        source.terminated_at,
+        delivery.delivered_date
+    from delivery
+    inner join source on delivery.delivered_date = source.business_date
+    order by
+        delivery.as_of_date asc,
+        trim(source.subscription_id) asc,
+        source.loaded_at desc,
+        source.source_file desc
+)
+
+select * from final

@@ -1,0 +1,18 @@
+with source as (
+    select * from {{ source('dialer', 'call_task') }}
+    where business_date <= {{ business_date() }}
+),
+
+final as (
+    select
+        call_task_id,
+        business_date,
+        customer_id,
+        revisit_tag,
+        status as task_status,
+        attempt_count,
+        closed_at
+    from source
+)
+
+select * from final

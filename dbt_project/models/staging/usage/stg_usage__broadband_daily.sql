@@ -1,0 +1,40 @@
+with as_of as (
+    {{ as_of_dates() }}
+),
+
+horizon as (
+    select min(as_of_date) - {{ var('usage_history_days') }} as earliest_date
+    from as_of
+),
+
+-- A day cannot be delivered before it is over: the bound on the delivery spares reading old ones.
+source as (
+    select * from {{ source('usage', 'broadband_daily') }}
+    where
+        business_date <= {{ business_date() }}
+        and business_date > (select horizon.earliest_date from horizon)
+        and usage_date > (select horizon.earliest_date from horizon)
+),
+
+-- A day that is delivered twice counts once: the fuller delivery holds, since a late part of a day
+-- must not replace the whole of it.
+final as (
+    select distinct on (trim(subscription_id), usage_date)
+        trim(subscription_id) as subscription_id,
+        usage_date,
+        download_bytes,
+        upload_bytes,
+        online_minutes,
+        online_hours,
+        peak_hour,
+        business_date as delivered_date
+    from source
+    order by
+        trim(subscription_id) asc,
+        usage_date asc,
+        online_minutes desc,
+        download_bytes + upload_bytes desc,
+        business_date desc
+)
+
+select * from final

@@ -1,0 +1,134 @@
+"""The night through Airflow: real files in, real DAG runs, a list out; again; and refused."""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.database import connect, fetch_all
+from scripts.run_nightly import run_nightly
+from scripts.simulate_operator.extracts import deliver
+from scripts.simulate_operator.parameters import Parameters
+from scripts.warehouse import Role
+
+NIGHT = date(2026, 11, 20)
+COUNTED = (
+    "raw.crm__customer",
+    "raw.usage__broadband_daily",
+    "raw.rejected_row",
+    "ops.extract_load",
+    "marts.customer_360",
+    "marts.fct_risk_warning",
+    "marts.fct_churn_feature",
+    "marts.fct_retention_decision",
+    "ml.churn_score",
+    "dialer.call_list",
+    "dialer.call_task",
+)
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Path:
+    """Write the deliveries of a small operator, too small to train a model on, and its truth."""
+    parameters = Parameters(business_date=NIGHT, seed=7, customer_count=500, is_clean=False)
+    deliver(parameters, tmp_path / "landing", tmp_path / "truth")
+    return tmp_path / "landing"
+
+
+@pytest.fixture(autouse=True)
+def own_places(
+    warehouse_db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Keep Airflow, dbt and the exported files of the test apart from the project's own."""
+    del warehouse_db
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "airflow"))
+    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "dbt"))
+    monkeypatch.setenv("EXPORT_DIR", str(tmp_path / "export"))
+    yield
+
+
+def counts() -> dict[str, int]:
+    with connect(None) as connection:
+        return {
+            table: connection.execute(f"select count(*) as n from {table}").fetchall()[0]["n"]
+            for table in COUNTED
+        }
+
+
+def steps() -> dict[str, str]:
+    rows = fetch_all(
+        Role.TRANSFORMER,
+        "select distinct on (step) step, status from ops.step_run order by step, step_run_id desc",
+    )
+    return {row["step"]: row["status"] for row in rows}
+
+
+def warnings() -> set[tuple[str, str]]:
+    rows = fetch_all(
+        Role.ANALYST,
+        "select rule_code, subscription_id from marts.fct_risk_warning"
+        " where business_date = %(night)s",
+        night=NIGHT,
+    )
+    return {(row["rule_code"], row["subscription_id"]) for row in rows}
+
+
+def expected_warnings(truth: Path) -> set[tuple[str, str]]:
+    with (truth / "expected_warning.csv").open(encoding="utf-8", newline="") as file:
+        return {(row["rule_code"], row["subscription_id"]) for row in csv.DictReader(file)}
+
+
+def published() -> list[dict[str, Any]]:
+    return fetch_all(Role.DIALER, "select * from dialer.call_task order by call_task_id")
+
+
+def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
+    landing: Path, tmp_path: Path
+) -> None:
+    assert run_nightly(NIGHT, landing)
+    assert steps() == {
+        "prepare_warehouse": "success",
+        "load_extracts": "success",
+        "check_landing": "success",
+        "transform": "success",
+        "ensure_champion": "skipped",
+        "score": "skipped",
+        "decide": "success",
+        "check_call_list": "success",
+        "publish_call_list": "success",
+        "export_call_list": "success",
+    }
+    expected = expected_warnings(tmp_path / "truth")
+    assert len({rule for rule, _ in expected}) == 9
+    assert warnings() == expected
+    first_counts, first_tasks = counts(), published()
+    assert first_tasks
+    exported = sorted((tmp_path / "export" / NIGHT.isoformat()).iterdir())
+    first_files = {file.name: file.read_bytes() for file in exported}
+    assert first_files
+
+    assert run_nightly(NIGHT, landing)
+    assert (counts(), published()) == (first_counts, first_tasks)
+    assert {file.name: file.read_bytes() for file in exported} == first_files
+
+
+def test_a_customer_extract_that_cannot_be_read_stops_the_night_before_dbt(
+    landing: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for file in (landing / "crm" / "customer" / NIGHT.isoformat()).iterdir():
+        file.write_bytes(file.read_bytes()[:-25])
+    with caplog.at_level(logging.ERROR):
+        assert not run_nightly(NIGHT, landing)
+    assert steps() == {
+        "prepare_warehouse": "success",
+        "load_extracts": "success",
+        "check_landing": "failed",
+    }
+    assert "crm.customer" in caplog.text
+    assert "What to do" in caplog.text
