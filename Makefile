@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: install demo nightly test lint format up down psql bench docs clean
+.PHONY: install demo nightly test lint format up down psql bench docs
 
 # Create .venv with exactly the locked dependencies.
 install: .venv/installed
@@ -19,11 +19,11 @@ nightly: install
 
 # Run all tests on embedded PostgreSQL servers of their own.
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Check style, types, SQL and generated documents.
 lint: install
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy dags expectations models_ml scripts tests && $(BIN)/sqlfluff lint dbt_project/models --nofail --quiet
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy dags expectations models_ml scripts tests && $(BIN)/python -m scripts.generate_docs --check && $(BIN)/sqlfluff lint dbt_project/models --quiet
 
 # Rewrite the code in the house format.
 format: install
@@ -40,3 +40,7 @@ down: install
 # Open psql on the warehouse.
 psql: install
 	$(BIN)/python -m scripts.warehouse psql
+
+# Generate the data dictionary from the models and the extract contracts.
+docs: install
+	$(BIN)/python -m scripts.generate_docs

@@ -13,19 +13,23 @@ It runs in a process of its own: importing Great Expectations alone takes severa
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when Great Expectations is imported
-
 import great_expectations as gx
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-from expectations.results import GateFailed, GateResult, Severity, Verdict, record
+from expectations.results import (
+    GateFailed,
+    GateResult,
+    Severity,
+    Verdict,
+    ephemeral_context,
+    record,
+)
 from scripts import arguments, warehouse
 from scripts.contracts import Extract, read_extracts
 from scripts.database import fetch_all
@@ -122,8 +126,7 @@ def _judge_delivery(extract: Extract, delivery: dict[str, Any] | None) -> Iterat
 
 
 def _validate(extracts: list[Extract], business_date: date) -> Iterator[Verdict]:
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context = ephemeral_context()
     source = context.data_sources.add_sql(
         "warehouse",
         connection_string=warehouse.url(Role.LOADER, driver="postgresql+psycopg2"),
@@ -247,7 +250,6 @@ def _to_verdict(extract: Extract, result: Any) -> Verdict:  # noqa: ANN401 (unty
 
 def main() -> int:
     options = arguments.step_parser(__doc__).parse_args()
-    logging.getLogger("great_expectations").setLevel(logging.ERROR)
     try:
         run_gate(options.business_date).raise_if_failed()
     except GateFailed as error:

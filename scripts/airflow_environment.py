@@ -55,7 +55,7 @@ def environment() -> dict[str, str]:
         ),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": warehouse.url(
             database=database, driver="postgresql+asyncpg"
-        ),
+        ).replace("sslmode=", "ssl="),  # asyncpg's own word for it
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "DO_NOT_TRACK": "1",
         "SCARF_ANALYTICS": "false",

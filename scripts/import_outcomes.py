@@ -68,6 +68,37 @@ def import_outcomes(business_date: date, landing_dir: Path) -> ImportResult:
     return ImportResult(business_date, load, apply_outcomes(business_date))
 
 
+def apply_pending_outcomes(business_date: date) -> None:
+    """Apply every delivery up to `business_date` with outcomes that no task has felt yet.
+
+    Also one that an interrupted run has loaded but not applied.
+    """
+    pending = database.fetch_all(
+        Role.LOADER,
+        """
+        select distinct delivered.business_date
+        from raw.dialer__call_outcome as delivered
+        where
+            delivered.business_date <= %(business_date)s
+            and not exists (
+                select 1 from dialer.call_attempt as attempt
+                where attempt.call_id = delivered.call_id
+            )
+            and not exists (
+                select 1 from dialer.unmatched_outcome as unmatched
+                where
+                    unmatched.business_date = delivered.business_date
+                    and unmatched.call_id = delivered.call_id
+                    and unmatched.call_task_id = delivered.call_task_id
+            )
+        order by delivered.business_date
+        """,
+        business_date=business_date,
+    )
+    for row in pending:
+        apply_outcomes(row["business_date"])
+
+
 def apply_outcomes(business_date: date) -> ApplyResult:
     """Apply the loaded outcomes of `business_date` to the tasks, in one statement.
 

@@ -95,12 +95,17 @@ def load_all(business_date: date, landing_dir: Path) -> list[ExtractLoad]:
     One extract's failure does not keep the others from loading. Returns one entry per extract for
     the business date (also when absent) and one per earlier date that was loaded or failed.
     """
+    results: list[ExtractLoad] = []
     with adbc.connect(warehouse.url(Role.LOADER)) as connection:
-        return [
-            _load_extract(extract, day, landing_dir, connection)
-            for extract in read_extracts()
-            for day in _dates_to_load(extract, business_date, landing_dir)
-        ]
+        for extract in read_extracts():
+            loads = [
+                _load_extract(extract, day, landing_dir, connection)
+                for day in _dates_to_load(extract, business_date, landing_dir)
+            ]
+            if any(load.status == "loaded" for load in loads):
+                _analyze(extract)
+            results.extend(loads)
+    return results
 
 
 def load_extract(extract: Extract, business_date: date, landing_dir: Path) -> ExtractLoad:
@@ -115,6 +120,7 @@ def _load_extract(
     files = _delivered_files(extract, business_date, landing_dir)
     outcome = ExtractLoad(extract.source, extract.name, business_date, "absent")
     if not files:
+        _supersede(extract, business_date, "failed")  # what failed was taken away
         return outcome
     loads = _with_checksums(files, extract, landing_dir)
     earlier = _ledger(extract, business_date)
@@ -376,6 +382,12 @@ def _with_origin(
 
 def _copy(cursor: adbc.Cursor, schema: str, table: str, rows: pa.RecordBatchReader) -> None:
     cursor.adbc_ingest(table, rows, mode="append", db_schema_name=schema)
+
+
+def _analyze(extract: Extract) -> None:
+    """Count the rows for the planner: the models read the table before autovacuum would."""
+    with connect(Role.LOADER) as connection:
+        connection.execute(sql.SQL("analyze {}").format(sql.Identifier("raw", extract.table)))
 
 
 def _record_failure(

@@ -54,7 +54,7 @@ def prepare_warehouse(business_date: date) -> None:
 
 def load_extracts(business_date: date, landing_dir: Path) -> None:
     """Load what was delivered; an extract that cannot be loaded is left to gate 1 to judge."""
-    from scripts.import_outcomes import apply_outcomes
+    from scripts.import_outcomes import apply_pending_outcomes
     from scripts.load_extracts import load_all
 
     with _step("load_extracts", business_date, Role.LOADER) as run:
@@ -67,9 +67,7 @@ def load_extracts(business_date: date, landing_dir: Path) -> None:
             "rows_rejected": sum(load.rows_rejected for load in loads),
             "loads_failed": sum(load.status == "failed" for load in loads),
         }
-        for load in loads:
-            if load.source == "dialer" and load.status == "loaded":
-                apply_outcomes(load.business_date)
+        apply_pending_outcomes(business_date)
 
 
 def check_landing(business_date: date) -> None:

@@ -381,3 +381,4 @@ grant execute on function
     dialer.record_attempt(bigint, text, text, timestamptz, text, integer, timestamptz)
 to retention_loader;
 grant select, insert, delete on dialer.unmatched_outcome to retention_loader;
+grant select (call_id) on dialer.call_attempt to retention_loader;

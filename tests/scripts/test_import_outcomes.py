@@ -13,7 +13,12 @@ import pytest
 
 from scripts import database
 from scripts.contracts import find_extract
-from scripts.import_outcomes import OutcomesNotLoadedError, apply_outcomes, import_outcomes
+from scripts.import_outcomes import (
+    OutcomesNotLoadedError,
+    apply_outcomes,
+    apply_pending_outcomes,
+    import_outcomes,
+)
 from scripts.warehouse import Role
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -241,3 +246,15 @@ def test_many_outcomes_are_applied_at_once(caplog: pytest.LogCaptureFixture) -> 
     assert apply_outcomes(CALL_DAY).recorded_count == 2000
     assert {row["status"] for row in stored()["task"]} == {"succeeded"}
     assert "2000 outcomes, 2000 recorded" in caplog.text
+
+
+def test_what_an_interrupted_run_has_loaded_is_applied_later_and_once() -> None:
+    first, second = add_tasks(2)
+    put_into_raw(CALL_DAY, call("a", first, "accepted"), call("b", 99_999_999, "accepted"))
+    put_into_raw(CALL_DAY + timedelta(days=9), call("c", second, "accepted"))
+    apply_pending_outcomes(CALL_DAY + timedelta(days=1))
+    assert [row["call_id"] for row in stored()["attempt"]] == ["a"]
+    assert unmatched() == [("b", "unknown_task")]
+    before = stored()
+    apply_pending_outcomes(CALL_DAY + timedelta(days=1))
+    assert stored() == before

@@ -394,3 +394,13 @@ def test_errors_and_logs_hold_no_personal_data(
     assert len(rejected()) == 2
     assert "16100000001" not in caplog.text
     assert "32000019900131" not in caplog.text
+
+
+def test_a_failed_file_that_was_taken_away_fails_no_longer(
+    deliver: Deliver, tmp_path: Path
+) -> None:
+    path = deliver("crm", "customer", "a.csv", b"")
+    assert load("customer", tmp_path).status == "failed"
+    path.unlink()
+    assert load("customer", tmp_path).status == "absent"
+    assert ledger() == []

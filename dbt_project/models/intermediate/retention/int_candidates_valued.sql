@@ -29,6 +29,13 @@ call_task as (
     select * from {{ ref('stg_dialer__call_task') }}
 ),
 
+-- Who shares the number of somebody who must not be called must not be called on it either.
+do_not_call_number as (
+    select distinct contact_phone
+    from customer
+    where is_do_not_call and contact_phone is not null
+),
+
 -- Judged as of the business date, so that what happens to a task later changes no past decision.
 customer_with_open_task as (
     select distinct customer_id
@@ -83,12 +90,14 @@ final as (
             4
         ) as priority_score,
         case
-            when customer.is_do_not_call then 'do_not_call'
+            when customer.is_do_not_call or do_not_call_number.contact_phone is not null
+                then 'do_not_call'
             when customer.contact_phone is null then 'no_phone'
             when customer_with_open_task.customer_id is not null then 'open_task'
         end as exclusion_reason
     from candidate
     left join customer on candidate.customer_id = customer.customer_id
+    left join do_not_call_number on customer.contact_phone = do_not_call_number.contact_phone
     left join customer_with_open_task
         on candidate.customer_id = customer_with_open_task.customer_id
 )
