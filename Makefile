@@ -44,3 +44,7 @@ psql: install
 # Generate the data dictionary from the models and the extract contracts.
 docs: install
 	$(BIN)/python -m scripts.generate_docs
+
+# Compare speed with references, all groups or one: make bench GROUP=load
+bench: install
+	$(BIN)/python -m tests.bench $(if $(GROUP),--group $(GROUP))
