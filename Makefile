@@ -4,10 +4,10 @@ export PYTHONPATH := $(CURDIR)
 
 .PHONY: install demo nightly test lint format up down psql bench docs
 
-# Create .venv with exactly the locked dependencies.
+# Create .venv with exactly the locked dependencies; the lock is complete, so nothing is resolved.
 install: .venv/installed
 .venv/installed: requirements.txt
-	$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt && touch $@
+	$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r requirements.txt && touch $@
 
 # Simulate an operator, run the night through Airflow, call the list, import what came back.
 demo: install

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ScoringResult:
-    """What a scoring did: `customer_count` customers got `mean_probability` on average."""
+    """What a scoring did, or did before: `customer_count` customers, `mean_probability`."""
 
     status: Literal["scored", "already_scored", "no_champion"]
     model_version: str | None
@@ -58,9 +58,10 @@ def score_customers(business_date: date, model_name: str = registry.MODEL_NAME) 
     with database.connect(warehouse.Role.SCORER) as connection:
         # Two runs of the same night must not both find the date unscored.
         connection.execute("select pg_advisory_xact_lock(%s)", [SCORE_LOCK])
-        if _is_scored(connection, business_date, champion.version):
+        scored = _scored_before(connection, business_date, champion.version)
+        if scored is not None:
             log.info("%s is already scored by version %s", business_date, champion.version)
-            return ScoringResult("already_scored", champion.version)
+            return scored
         result = _score(connection, business_date, champion)
     log.info(
         "%s: %d customers scored by version %s, mean probability %.4f",
@@ -109,14 +110,17 @@ def _chunks(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
     return (frame[start : start + CHUNK_ROWS] for start in range(0, len(frame), CHUNK_ROWS))
 
 
-def _is_scored(
+def _scored_before(
     connection: psycopg.Connection[Any], business_date: date, model_version: str
-) -> bool:
-    found = connection.execute(
-        "select 1 from ml.churn_score where business_date = %s and model_version = %s limit 1",
+) -> ScoringResult | None:
+    (found,) = connection.execute(
+        "select count(*) as customer_count, avg(churn_probability) as mean_probability"
+        " from ml.churn_score where business_date = %s and model_version = %s",
         [business_date, model_version],
+    ).fetchall()
+    return (
+        ScoringResult("already_scored", model_version, **found) if found["customer_count"] else None
     )
-    return found.fetchone() is not None
 
 
 def _append(

@@ -59,7 +59,7 @@ def test_scores_every_customer_once(
     second = score_customers(BUSINESS_DATE, model_name)
 
     assert (first.status, first.model_version, first.customer_count) == ("scored", "1", 3000)
-    assert (second.status, second.customer_count) == ("already_scored", 0)
+    assert (second.status, second.customer_count) == ("already_scored", 3000)
     assert read_scores() == rows  # scored_at too
     expected = score_frame(churn_model, tonight, CODES).replace({np.nan: None})
     columns = ["customer_id", "churn_probability", "reason_1", "reason_2", "reason_3"]
