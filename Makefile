@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: install demo nightly test lint format up down psql bench docs
+.PHONY: install demo nightly test lint format up down psql bench docs lock
 
 # Create .venv with exactly the locked dependencies; the lock is complete, so nothing is resolved.
 install: .venv/installed
@@ -48,3 +48,7 @@ docs: install
 # Compare speed with references, all groups or one: make bench GROUP=load
 bench: install
 	$(BIN)/python -m tests.bench $(if $(GROUP),--group $(GROUP))
+
+# Resolve pyproject.toml anew into the lock: for every platform, with hashes, no registry in it.
+lock: install
+	$(BIN)/python -m pip install --quiet uv && $(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade --output-file requirements.txt

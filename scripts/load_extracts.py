@@ -12,40 +12,35 @@ its extract and date, leaves what was there, and is `failed` in the ledger `ops.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 from psycopg import sql
 
 from scripts import arguments, warehouse
+from scripts.arrow_streams import ErrorCarrier, with_origin
 from scripts.contracts import Extract, read_extracts
-from scripts.database import connect, fetch_all
+from scripts.database import connect
 from scripts.delivered_file import DeliveredFile, DeliveryError
+from scripts.extract_ledger import (
+    known_files,
+    loaded_files,
+    record_failure,
+    supersede_failure,
+)
+from scripts.file_load import REJECTED_SCHEMA, FileLoad, accepted_rows, rejected_rows
 from scripts.roll_up import roll_up
-from scripts.row_checks import Rejection, arrow_schema, check_batch
+from scripts.row_checks import arrow_schema
 from scripts.warehouse import Role
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
-REJECTED_SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("extract", pa.string()),
-        ("business_date", pa.date32()),
-        ("file", pa.string()),
-        ("line", pa.int64()),
-        ("column_name", pa.string()),
-        ("reason", pa.string()),
-        ("original_text", pa.string()),
-    ]
-)
 
 log = logging.getLogger(__name__)
 
@@ -63,30 +58,6 @@ class ExtractLoad:
     rows_rejected: int = 0
     error: str | None = None
     warnings: tuple[str, ...] = ()
-
-
-@dataclass
-class _FileLoad:
-    """One file on its way into the warehouse, with its counts."""
-
-    file: DeliveredFile
-    name: str
-    sha256: str
-    started_at: datetime
-    rows_accepted: int = 0
-    rejections: dict[int, Rejection] = field(default_factory=dict)
-    duplicate_of: str | None = None
-
-    @property
-    def rows_rejected(self) -> int:
-        return len(self.rejections) + len(self.file.malformed)
-
-    @property
-    def warning(self) -> str | None:
-        notes = list(self.file.warnings)
-        if self.duplicate_of:
-            notes.append(f"same content as {self.duplicate_of}, not loaded again")
-        return "; ".join(notes) or None
 
 
 def load_all(business_date: date, landing_dir: Path) -> list[ExtractLoad]:
@@ -120,12 +91,12 @@ def _load_extract(
     files = _delivered_files(extract, business_date, landing_dir)
     outcome = ExtractLoad(extract.source, extract.name, business_date, "absent")
     if not files:
-        _supersede(extract, business_date, "failed")  # what failed was taken away
+        supersede_failure(extract, business_date)  # what failed was taken away
         return outcome
     loads = _with_checksums(files, extract, landing_dir)
-    earlier = _ledger(extract, business_date)
+    earlier = loaded_files(extract, business_date)
     if {(row["file"], row["sha256"]) for row in earlier} == {(x.name, x.sha256) for x in loads}:
-        _supersede(extract, business_date, "failed")
+        supersede_failure(extract, business_date)
         return replace(
             outcome,
             status="unchanged",
@@ -136,7 +107,7 @@ def _load_extract(
     try:
         _load_in_one_transaction(extract, business_date, loads, connection)
     except DeliveryError as error:
-        _record_failure(extract, business_date, loads, error)
+        record_failure(extract, business_date, loads, error)
         log.error("%s %s not loaded: %s", extract, business_date, error)
         return replace(outcome, status="failed", error=str(error))
     result = replace(
@@ -162,16 +133,7 @@ def _dates_to_load(extract: Extract, business_date: date, landing_dir: Path) -> 
     Earlier dates are judged by file names and modification times alone, so that the night does not
     read its history again.
     """
-    known = {
-        (row["business_date"], row["file"]): row["finished_at"]
-        for row in fetch_all(
-            Role.LOADER,
-            "select business_date, file, finished_at from ops.extract_load"
-            " where source = %(source)s and extract = %(extract)s and status <> 'superseded'",
-            source=extract.source,
-            extract=extract.name,
-        )
-    }
+    known = known_files(extract)
     folder = landing_dir / extract.source / extract.name
     delivered = {
         day
@@ -204,12 +166,12 @@ def _delivered_files(extract: Extract, business_date: date, landing_dir: Path) -
     )
 
 
-def _with_checksums(files: list[Path], extract: Extract, landing_dir: Path) -> list[_FileLoad]:
+def _with_checksums(files: list[Path], extract: Extract, landing_dir: Path) -> list[FileLoad]:
     """Checksum each file; one with the content of an earlier one is marked as its duplicate."""
-    loads: list[_FileLoad] = []
+    loads: list[FileLoad] = []
     for path in files:
         file = DeliveredFile(path, extract)
-        load = _FileLoad(file, _name(path, landing_dir), file.sha256(), datetime.now(UTC))
+        load = FileLoad(file, _name(path, landing_dir), file.sha256(), datetime.now(UTC))
         twin = next((other for other in loads if other.sha256 == load.sha256), None)
         load.duplicate_of = twin.name if twin else None
         loads.append(load)
@@ -224,24 +186,12 @@ def _modified_at(path: Path) -> datetime:
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
-def _ledger(extract: Extract, business_date: date) -> list[dict[str, Any]]:
-    return fetch_all(
-        Role.LOADER,
-        "select file, sha256, rows_read, rows_loaded, rows_rejected from ops.extract_load"
-        " where source = %(source)s and extract = %(extract)s"
-        " and business_date = %(business_date)s and status = 'loaded'",
-        source=extract.source,
-        extract=extract.name,
-        business_date=business_date,
-    )
-
-
 def _load_in_one_transaction(
-    extract: Extract, business_date: date, loads: list[_FileLoad], connection: adbc.Connection
+    extract: Extract, business_date: date, loads: list[FileLoad], connection: adbc.Connection
 ) -> None:
     """Replace the date's rows, rejected rows and ledger entries; everything or nothing."""
     to_read = [load for load in loads if load.duplicate_of is None]
-    errors = _ErrorCarrier()
+    errors = ErrorCarrier()
     with errors.delivered(), _transaction(connection) as cursor:
         delete = sql.SQL("delete from {} where business_date = $1").format(
             sql.Identifier("raw", extract.table)
@@ -253,10 +203,10 @@ def _load_in_one_transaction(
             [extract.source, extract.name, business_date],
         )
         for rows, name in _streams(extract, to_read, errors):
-            _copy(cursor, "raw", extract.table, _with_origin(rows, business_date, name))
+            _copy(cursor, "raw", extract.table, with_origin(rows, business_date, name))
         for load in to_read:
             if load.rows_rejected:
-                rejected = errors.reader(REJECTED_SCHEMA, _rejected_rows(load, business_date))
+                rejected = errors.reader(REJECTED_SCHEMA, rejected_rows(load, business_date))
                 _copy(cursor, "raw", "rejected_row", rejected)
         cursor.execute(
             "update ops.extract_load set status = 'superseded'"
@@ -297,87 +247,16 @@ def _transaction(connection: adbc.Connection) -> Iterator[adbc.Cursor]:
 
 
 def _streams(
-    extract: Extract, loads: list[_FileLoad], errors: _ErrorCarrier
+    extract: Extract, loads: list[FileLoad], errors: ErrorCarrier
 ) -> Iterator[tuple[pa.RecordBatchReader, str]]:
     """Yield one stream of rows per file, or one for all files of an extract that is rolled up."""
     schema = arrow_schema(extract)
     if extract.roll_up is None:
         for load in loads:
-            yield errors.reader(schema, _accepted_rows(load)), load.name
+            yield errors.reader(schema, accepted_rows(load)), load.name
     else:
-        hours = errors.reader(schema, chain.from_iterable(map(_accepted_rows, loads)))
+        hours = errors.reader(schema, chain.from_iterable(map(accepted_rows, loads)))
         yield roll_up(extract.roll_up, hours), loads[0].name.rpartition("/")[0]
-
-
-def _accepted_rows(load: _FileLoad) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a file that keep to the contract; note the others on the way."""
-    ordinal = 0
-    for batch in load.file.batches():
-        checked = check_batch(load.file.extract, batch)
-        load.rejections.update((ordinal + item.index, item) for item in checked.rejections)
-        load.rows_accepted += checked.accepted.num_rows
-        ordinal += batch.num_rows
-        yield checked.accepted
-
-
-def _rejected_rows(load: _FileLoad, business_date: date) -> Iterator[pa.RecordBatch]:
-    """Yield the file's rejected rows with the line and the text they were delivered as."""
-    faults = _faults_by_record(load)
-    rows: list[dict[str, object]] = []
-    for record, line, text in load.file.original_texts(set(faults)):
-        column, reason = faults.pop(record)
-        rows.append(
-            {
-                "source": load.file.extract.source,
-                "extract": load.file.extract.name,
-                "business_date": business_date,
-                "file": load.name,
-                "line": line,
-                "column_name": column,
-                "reason": reason,
-                "original_text": text.replace("\x00", "\ufffd"),
-            }
-        )
-    if faults:
-        raise DeliveryError(load.file.path, None, "quoting is broken: rows cannot be told apart")
-    yield pa.RecordBatch.from_pylist(rows, schema=REJECTED_SCHEMA)
-
-
-def _faults_by_record(load: _FileLoad) -> dict[int, tuple[str | None, str]]:
-    """Return column and reason by row number of the file, where the header is row 1.
-
-    Rejections count well-formed rows only, so the malformed rows before them are added.
-    """
-    faults: dict[int, tuple[str | None, str]] = {
-        row.record: (None, f"{row.actual_columns} columns instead of {row.expected_columns}")
-        for row in load.file.malformed
-    }
-    malformed = sorted(faults)
-    passed = 0
-    for ordinal, rejection in sorted(load.rejections.items()):
-        while passed < len(malformed) and malformed[passed] <= ordinal + passed + 2:
-            passed += 1
-        faults[ordinal + passed + 2] = (rejection.column, rejection.reason)
-    return faults
-
-
-def _with_origin(
-    rows: pa.RecordBatchReader, business_date: date, name: str
-) -> pa.RecordBatchReader:
-    """Add the columns that say when and in which file the rows were delivered."""
-    schema = rows.schema.append(pa.field("business_date", pa.date32())).append(
-        pa.field("source_file", pa.string())
-    )
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in rows:
-            origin = [
-                pa.repeat(pa.scalar(business_date, pa.date32()), batch.num_rows),
-                pa.repeat(pa.scalar(name, pa.string()), batch.num_rows),
-            ]
-            yield pa.RecordBatch.from_arrays([*batch.columns, *origin], schema=schema)
-
-    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _copy(cursor: adbc.Cursor, schema: str, table: str, rows: pa.RecordBatchReader) -> None:
@@ -388,73 +267,6 @@ def _analyze(extract: Extract) -> None:
     """Count the rows for the planner: the models read the table before autovacuum would."""
     with connect(Role.LOADER) as connection:
         connection.execute(sql.SQL("analyze {}").format(sql.Identifier("raw", extract.table)))
-
-
-def _record_failure(
-    extract: Extract, business_date: date, loads: list[_FileLoad], error: DeliveryError
-) -> None:
-    """Enter the file that failed into the ledger; the same failure again changes nothing."""
-    load = next(load for load in loads if load.file.path == error.file)
-    same_failure = {
-        "source": extract.source,
-        "extract": extract.name,
-        "business_date": business_date,
-        "file": load.name,
-        "sha256": load.sha256,
-        "error": str(error),
-    }
-    if fetch_all(
-        Role.LOADER,
-        "select 1 from ops.extract_load where status = 'failed' and source = %(source)s"
-        " and extract = %(extract)s and business_date = %(business_date)s and file = %(file)s"
-        " and sha256 = %(sha256)s and error = %(error)s",
-        **same_failure,
-    ):
-        return
-    _supersede(extract, business_date, "failed")
-    with connect(Role.LOADER) as connection:
-        connection.execute(
-            "insert into ops.extract_load"
-            " (source, extract, business_date, file, sha256, status, error, started_at)"
-            " values (%(source)s, %(extract)s, %(business_date)s, %(file)s, %(sha256)s, 'failed',"
-            " %(error)s, %(started_at)s)",
-            same_failure | {"started_at": load.started_at},
-        )
-
-
-def _supersede(extract: Extract, business_date: date, status: str) -> None:
-    with connect(Role.LOADER) as connection:
-        connection.execute(
-            "update ops.extract_load set status = 'superseded' where source = %s"
-            " and extract = %s and business_date = %s and status = %s",
-            [extract.source, extract.name, business_date, status],
-        )
-
-
-class _ErrorCarrier:
-    """Carries a `DeliveryError` across Arrow's C streams, which would flatten it to a message."""
-
-    def __init__(self) -> None:
-        self._error: DeliveryError | None = None
-
-    def reader(self, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.RecordBatchReader:
-        return pa.RecordBatchReader.from_batches(schema, self._watched(batches))
-
-    @contextmanager
-    def delivered(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception:
-            if self._error is not None:
-                raise self._error from None
-            raise
-
-    def _watched(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from batches
-        except DeliveryError as error:
-            self._error = error
-            raise
 
 
 def main() -> int:
