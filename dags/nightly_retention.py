@@ -17,10 +17,9 @@ files are not loaded again, a published list stays as it is.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
 
-from airflow.sdk import Param, chain, dag, task
+from airflow.sdk import CronTriggerTimetable, Param, chain, dag, task
 
 from dags.common.defaults import DEFAULT_ARGS, landing_dir_of_run, run_step
 
@@ -28,8 +27,8 @@ from dags.common.defaults import DEFAULT_ARGS, landing_dir_of_run, run_step
 @dag(
     dag_id="nightly_retention",
     doc_md=__doc__,
-    schedule="30 2 * * *",
-    start_date=datetime(2026, 1, 1, tzinfo=ZoneInfo("Asia/Shanghai")),
+    # Without a start date the first run is the next one due, never one that was missed.
+    schedule=CronTriggerTimetable("30 2 * * *", timezone="Asia/Shanghai"),
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,

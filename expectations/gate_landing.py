@@ -61,7 +61,8 @@ def run_gate(business_date: date) -> GateResult:
     A delivery without a row (no invoices today) has no content to check.
     """
     deliveries = _deliveries(business_date)
-    verdicts = [
+    verdicts = [_judge_night(deliveries)]
+    verdicts += [
         verdict
         for extract in read_extracts()
         for verdict in _judge_delivery(extract, deliveries.get(str(extract)))
@@ -98,6 +99,18 @@ def _deliveries(business_date: date) -> dict[str, dict[str, Any]]:
         business_date=business_date,
     )
     return {row["extract"]: row for row in rows}
+
+
+def _judge_night(deliveries: dict[str, dict[str, Any]]) -> Verdict:
+    """Say whether the operator's systems delivered anything: a list from nothing new is wrong."""
+    came = [
+        name
+        for name, delivery in deliveries.items()
+        if delivery["status"] is not None and not name.startswith("dialer.")
+    ]
+    return Verdict(
+        "landing", "anything was delivered tonight", Severity.ERROR, bool(came), f"{len(came)}"
+    )
 
 
 def _judge_delivery(extract: Extract, delivery: dict[str, Any] | None) -> Iterator[Verdict]:

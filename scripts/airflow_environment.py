@@ -78,5 +78,5 @@ def _secret(name: str) -> str:
     if not file.exists():
         file.parent.mkdir(exist_ok=True)
         file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(32), encoding="ascii")
+        file.write_text(secrets.token_urlsafe(64), encoding="ascii")
     return file.read_text(encoding="ascii")

@@ -34,13 +34,15 @@ from scripts.airflow_environment import (
 from scripts.run_nightly import LOG_DIR, migrate_airflow
 from scripts.warehouse import PROJECT_DIR
 
-# The same commands run in docker-compose.yml.
+# The same commands run in docker-compose.yml. Logs are read from the shared folder, so nobody needs
+# to serve them on the network. The API server comes first: tasks report to it.
 COMPONENTS = {
     "api-server": ["api-server"],
-    "scheduler": ["scheduler"],
+    "scheduler": ["scheduler", "--skip-serve-logs"],
     "dag-processor": ["dag-processor"],
-    "triggerer": ["triggerer"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
 }
+API_SERVER = "api-server"
 HEALTH_NAMES = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 START_SECONDS = 120
 STOP_SECONDS = 20
@@ -80,7 +82,9 @@ def up() -> None:
         if name not in running:
             running[name] = _start(name, command)
             _write_started(list(running.values()))
-    _wait_until_healthy(list(running.values()))
+        if name == API_SERVER:
+            _wait_until_healthy(list(running.values()), ("metadatabase",))
+    _wait_until_healthy(list(running.values()), HEALTH_NAMES)
     log.info("Airflow: http://%s:%d", API_HOST, api_port())
     log.info("user %s, password in %s", USER_NAME, password_file())
 
@@ -117,26 +121,27 @@ def _start(name: str, command: list[str]) -> Started:
     return Started(name, process.pid, psutil.Process(process.pid).create_time())
 
 
-def _wait_until_healthy(started: list[Started]) -> None:
+def _wait_until_healthy(started: list[Started], names: tuple[str, ...]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         ended = [item.name for item in started if item.process_id and item.process() is None]
         if ended:
             raise SystemExit(f"{', '.join(ended)} ended; see {LOG_DIR}/<component>.log")
-        if _is_healthy():
+        if is_healthy(names):
             return
         time.sleep(1)
     raise SystemExit(f"not healthy after {START_SECONDS} seconds; see {LOG_DIR}")
 
 
-def _is_healthy() -> bool:
+def is_healthy(names: tuple[str, ...] = HEALTH_NAMES) -> bool:
+    """Whether the API server answers and reports each of `names` healthy."""
     url = f"http://{API_HOST}:{api_port()}/api/v2/monitor/health"
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             health = json.load(answer)
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False
-    return all((health.get(name) or {}).get("status") == "healthy" for name in HEALTH_NAMES)
+    return all((health.get(name) or {}).get("status") == "healthy" for name in names)
 
 
 def _started_file() -> Path:

@@ -73,6 +73,17 @@ def test_a_good_delivery_passes_and_what_is_missing_is_a_warning(deliver: Delive
     assert recorded[0]["n"] == len(result.verdicts)
 
 
+def test_a_night_without_any_delivery_is_stopped(deliver: Deliver) -> None:
+    """Else a run that is due before the sources deliver would call by yesterday's data."""
+    day_before = NIGHT - timedelta(days=1)
+    deliver("crm", "customer", customers(10), day_before)
+    deliver("crm", "subscription", subscriptions(10), day_before)
+    assert run_gate(day_before).is_passed
+    assert failed(run_gate(NIGHT), Severity.ERROR) == {
+        ("landing", "anything was delivered tonight")
+    }
+
+
 def test_customers_that_were_never_delivered_stop_the_night(deliver: Deliver) -> None:
     deliver("crm", "subscription", subscriptions(10))
     assert failed(run_gate(NIGHT), Severity.ERROR) == {

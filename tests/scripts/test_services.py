@@ -53,7 +53,7 @@ def test_up_is_healthy_and_repeatable_and_down_stops_only_its_own(port: int) -> 
         services.up()
         first = {name: process.pid for name, process in started().items()}
         assert set(first) == set(COMPONENTS)
-        assert services._is_healthy()
+        assert services.is_healthy()
 
         services.up()
         assert {name: process.pid for name, process in started().items()} == first
