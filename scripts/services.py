@@ -99,6 +99,7 @@ def down() -> None:
     _, alive = psutil.wait_procs([*processes, *families], timeout=STOP_SECONDS)
     for process in alive:
         process.kill()
+    psutil.wait_procs(alive, timeout=STOP_SECONDS)
     if any(item.name == WAREHOUSE for item in started):
         warehouse.stop()
     _started_file().unlink(missing_ok=True)
