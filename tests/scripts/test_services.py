@@ -38,7 +38,7 @@ def started() -> dict[str, psutil.Process]:
 def is_alive(process: psutil.Process) -> bool:
     """Whether it still runs; one that has ended and waits for its parent to notice does not."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
