@@ -29,7 +29,7 @@ from scripts import database, warehouse
 
 # Rows explained at a time: bounds the memory of the contributions, large enough to be no cost.
 CHUNK_ROWS = 100_000
-SCORE_LOCK = 20260431
+SCORE_LOCK = 20260432
 
 log = logging.getLogger(__name__)
 

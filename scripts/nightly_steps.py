@@ -23,6 +23,8 @@ from scripts import warehouse
 from scripts.database import connect, fetch_all
 from scripts.warehouse import PROJECT_DIR, Role
 
+WHAT_TO_DO = "docs/runbooks/how-to-handle-a-failed-night.md"
+
 log = logging.getLogger(__name__)
 
 

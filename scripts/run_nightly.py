@@ -23,13 +23,13 @@ from scripts import warehouse
 from scripts.airflow_environment import environment
 from scripts.arguments import add_landing_dir, step_parser
 from scripts.database import connect, fetch_all
+from scripts.nightly_steps import WHAT_TO_DO
 from scripts.summarize_run import summarize
 from scripts.warehouse import PROJECT_DIR, Role
 
 DAG_ID = "nightly_retention"
 LOG_DIR = PROJECT_DIR / "var" / "log"
 STARTED_TASK = re.compile(r"\[DAG TEST\] starting task_id=(\w+)")
-WHAT_TO_DO = "docs/runbooks/how-to-handle-a-failed-night.md"
 
 log = logging.getLogger(__name__)
 

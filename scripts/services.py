@@ -71,7 +71,11 @@ class Started:
 
 def up() -> None:
     """Start the warehouse and every component that is not running; return when all are healthy."""
-    running = {item.name: item for item in _read_started() if item.process() is not None}
+    running = {
+        item.name: item
+        for item in _read_started()
+        if item.process() is not None or (item.name == WAREHOUSE and warehouse.is_running())
+    }
     was_up = not warehouse.is_embedded() or warehouse.is_running()
     warehouse.migrate()
     if not was_up:

@@ -14,10 +14,10 @@ from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 
 from scripts.arguments import landing_dir
+from scripts.nightly_steps import WHAT_TO_DO
 
 OPERATOR_ZONE = ZoneInfo("Asia/Shanghai")
 TAGS = frozenset({"nightly", "load", "risk", "retention", "model", "dialer"})
-WHAT_TO_DO = "docs/runbooks/how-to-handle-a-failed-night.md"
 
 log = logging.getLogger(__name__)
 
