@@ -1,7 +1,9 @@
 """Nightly retention run: extracts in, risk warnings and call lists out.
 
-**Schedule**: 02:30 Asia/Shanghai, when the source systems have delivered (by 02:00) and the call
-lists are still ready hours before the first call at 09:00. It works on the day before.
+**Schedule**: 02:30 Asia/Shanghai, when the source systems have delivered and the call lists are
+still ready hours before the first call at 09:00. It works on the day before. A source that is late
+is waited for without holding a worker, up to an hour after its contract's `timeOfAvailability`;
+then the night goes on without it, and what rests on it is marked stale.
 
 **Inputs**: `landing/<source>/<extract>/<business_date>/`, contracts in `expectations/extracts/`.
 
@@ -9,7 +11,8 @@ lists are still ready hours before the first call at 09:00. It works on the day 
 the dialer in `var/export/`, and the night's trace in `ops.*`.
 
 **Parameters**: `business_date` (YYYY-MM-DD, default: yesterday), `landing_dir` (default:
-LANDING_DIR or `landing/`).
+LANDING_DIR or `landing/`), `patience_minutes` (how long to wait for a source after it is due;
+default: SOURCE_PATIENCE_MINUTES or 60; 0: do not wait).
 
 **To run it again**: trigger it with the same `business_date`. Every step is repeatable: unchanged
 files are not loaded again, a published list stays as it is.
@@ -19,9 +22,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import CronTriggerTimetable, Param, chain, dag, task
+from airflow.sdk import CronTriggerTimetable, Param, TaskGroup, chain, dag, task
 
 from dags.common.defaults import DEFAULT_ARGS, landing_dir_of_run, run_step
+from dags.common.source_sensor import SourceSensor
+from scripts.delivery_terms import awaited_sources
 
 
 @dag(
@@ -38,6 +43,7 @@ from dags.common.defaults import DEFAULT_ARGS, landing_dir_of_run, run_step
     params={
         "business_date": Param(None, type=["null", "string"], format="date"),
         "landing_dir": Param(None, type=["null", "string"]),
+        "patience_minutes": Param(None, type=["null", "number"], minimum=0),
     },
 )
 def nightly_retention() -> None:
@@ -48,9 +54,17 @@ def nightly_retention() -> None:
     def prepare_warehouse() -> None:
         run_step(steps.prepare_warehouse)
 
+    with TaskGroup("wait_for_sources") as wait_for_sources:
+        for source in awaited_sources():
+            SourceSensor(task_id=source, source=source)
+
     @task
     def load_extracts() -> None:
         run_step(steps.load_extracts, landing_dir_of_run())
+
+    @task
+    def assess_staleness() -> None:
+        run_step(steps.assess_staleness)
 
     @task
     def check_landing() -> None:
@@ -90,7 +104,9 @@ def nightly_retention() -> None:
 
     chain(
         prepare_warehouse(),
+        wait_for_sources,
         load_extracts(),
+        assess_staleness(),
         check_landing(),
         transform(),
         ensure_champion(),

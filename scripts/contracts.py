@@ -18,7 +18,7 @@ from open_data_contract_standard.model import (
     SchemaProperty,
 )
 
-CONTRACT_DIR = Path(__file__).resolve().parents[1] / "expectations" / "extracts"
+from scripts.delivery_terms import CONTRACT_DIR, read_yaml
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,9 @@ class RejectedShare:
 class Extract:
     """The contract of one extract of one source system.
 
-    `is_blocking`: the night stops when its delivery cannot be loaded or there never was one.
-    `checks`: Great Expectations configurations (type, kwargs, severity) that gate 1 runs.
+    `retention_days`: how long its rows stay in raw. `is_blocking`: the night stops when its
+    delivery cannot be loaded or there never was one. `checks`: Great Expectations configurations
+    (type, kwargs, severity) that gate 1 runs.
     """
 
     source: str
@@ -84,6 +85,7 @@ class Extract:
     encoding: str
     delimiter: str
     delivery_mode: str
+    retention_days: int
     roll_up: str | None
     is_final_newline_required: bool
     is_blocking: bool
@@ -103,10 +105,19 @@ class Extract:
 @cache
 def read_extracts(folder: Path = CONTRACT_DIR) -> tuple[Extract, ...]:
     """Return every extract of every contract file in `folder`, in file and schema order."""
+    return tuple(
+        _to_extract(contract, schema)
+        for contract in read_contracts(folder)
+        for schema in contract.schema_ or []
+    )
+
+
+def read_contracts(folder: Path = CONTRACT_DIR) -> list[OpenDataContractStandard]:
+    """Return every contract file in `folder` as the standard's own model, in file order."""
     files = sorted(folder.glob("*.yml"))
     if not files:
         raise FileNotFoundError(f"no extract contracts (*.yml) in {folder}")
-    return tuple(extract for file in files for extract in _read_file(file))
+    return [OpenDataContractStandard.model_validate(read_yaml(file)) for file in files]
 
 
 def find_extract(source: str, name: str, folder: Path = CONTRACT_DIR) -> Extract:
@@ -117,14 +128,9 @@ def find_extract(source: str, name: str, folder: Path = CONTRACT_DIR) -> Extract
     return extracts[f"{source}.{name}"]
 
 
-def _read_file(file: Path) -> list[Extract]:
-    contract = OpenDataContractStandard.from_file(str(file))
-    return [_to_extract(contract, schema) for schema in contract.schema_ or []]
-
-
 def _to_extract(contract: OpenDataContractStandard, schema: SchemaObject) -> Extract:
-    delivery = _custom(contract.customProperties)
-    handling = _custom(schema.customProperties)
+    delivery = custom(contract.customProperties)
+    handling = custom(schema.customProperties)
     properties = schema.properties or []
     keyed = [item for item in properties if item.primaryKey]
     return Extract(
@@ -137,6 +143,7 @@ def _to_extract(contract: OpenDataContractStandard, schema: SchemaObject) -> Ext
         encoding=delivery["encoding"],
         delimiter=delivery["delimiter"],
         delivery_mode=handling["deliveryMode"],
+        retention_days=_retention_days(contract, _text(schema.name)),
         roll_up=handling.get("rollUp"),
         is_final_newline_required=delivery.get("finalNewline", "required") == "required",
         is_blocking=bool(handling.get("isBlocking", False)),
@@ -172,6 +179,13 @@ def _freshness(contract: OpenDataContractStandard, schema_name: str) -> Freshnes
     return None
 
 
+def _retention_days(contract: OpenDataContractStandard, schema_name: str) -> int:
+    for sla in contract.slaProperties or []:
+        if sla.property == "retention" and sla.element == schema_name:
+            return int(sla.value or 0)
+    raise ValueError(f"{contract.name}.{schema_name}: the contract names no retention")
+
+
 def _row_count_change(schema: SchemaObject) -> RowCountChange | None:
     for rule in schema.quality or []:
         if rule.metric == "rowCount" and rule.mustBeBetween:
@@ -197,7 +211,8 @@ def _checks(schema: SchemaObject) -> list[dict[str, Any]]:
     ]
 
 
-def _custom(properties: list[CustomProperty] | None) -> dict[str, Any]:
+def custom(properties: list[CustomProperty] | None) -> dict[str, Any]:
+    """Return custom properties by name."""
     return {_text(item.property): item.value for item in properties or []}
 
 

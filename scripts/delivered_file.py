@@ -14,7 +14,8 @@ import hashlib
 import io
 import sys
 import zlib
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,7 @@ import pyarrow.parquet as parquet
 from scripts.contracts import Extract
 
 READ_BYTES = 4 * 1024**2
+HEADER_BYTES = 64 * 1024
 BATCH_ROWS = 131_072
 
 csv.field_size_limit(sys.maxsize)
@@ -42,27 +44,39 @@ class DeliveryError(Exception):
 
 
 @dataclass(frozen=True)
-class MalformedRow:
-    """A row with the wrong number of columns; `record` counts rows from 1, the header is row 1."""
+class OriginalRow:
+    """A row as it was delivered: its line, its text, and its value in each named column."""
 
     record: int
-    expected_columns: int
-    actual_columns: int
-    has_odd_quotes: bool
+    line: int
+    text: str
+    values: dict[str, str | None]
 
 
 @dataclass
 class DeliveredFile:
-    """One file of a delivery. `batches()` may be read once; it fills `malformed` and `warnings`."""
+    """One file of a delivery. `batches()` may be read once; it notes what it finds on the way.
+
+    `malformed_records` and `malformed_column_counts` tell the rows that have the wrong number of
+    columns; records count the rows of the file from 1, and the header is row 1.
+    """
 
     path: Path
     extract: Extract
-    malformed: list[MalformedRow] = field(default_factory=list)
+    malformed_records: array[int] = field(default_factory=lambda: array("q"))
+    malformed_column_counts: array[int] = field(default_factory=lambda: array("q"))
     warnings: list[str] = field(default_factory=list)
+    has_nul: bool = False
+    _is_last_malformed_unquoted: bool = field(default=False, init=False)
+    _header: list[str] = field(default_factory=list, init=False)
 
     @property
     def is_parquet(self) -> bool:
         return self.path.suffix == ".parquet"
+
+    @property
+    def column_count(self) -> int:
+        return len(self._header)
 
     def sha256(self) -> str:
         """Return the checksum of the file as delivered (before decompression)."""
@@ -75,36 +89,24 @@ class DeliveredFile:
             yield from self._parquet_batches() if self.is_parquet else self._csv_batches()
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise DeliveryError(self.path, None, f"corrupt or truncated gzip: {error}") from error
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise DeliveryError(self.path, None, f"cannot be read: {error}") from error
 
-    def original_texts(self, records: set[int]) -> Iterator[tuple[int, int, str]]:
-        """Yield (record, line, text) of the wanted records by reading the file a second time.
+    def original_rows(self, records: Iterable[int]) -> Iterator[OriginalRow]:
+        """Yield the wanted records, given in ascending order, by reading the file a second time.
 
         Only files with rejected rows pay for this. Parquet has no lines: the row number stands in,
         and the row's values as text.
         """
-        if self.is_parquet:
-            yield from self._parquet_texts(records)
-            return
-        with self._open_text() as text:
-            lines: list[str] = []
-            record, first_line, seen_lines = 0, 1, 0
-            for cells in csv.reader(_keep(text, lines), delimiter=self.extract.delimiter):
-                seen_lines += len(lines)
-                if cells:
-                    record += 1
-                    if record in records:
-                        yield record, first_line, "".join(lines).rstrip("\r\n")
-                first_line = seen_lines + 1
-                lines.clear()
+        wanted = iter(records)
+        yield from self._parquet_rows(wanted) if self.is_parquet else self._csv_rows(wanted)
 
     def _csv_batches(self) -> Iterator[pa.RecordBatch]:
-        with self._open_text() as text:
-            header = self._read_header()
-            wanted = self._wanted_columns(header)
+        self._header = self._read_header()
+        wanted = self._wanted_columns(self._header)
+        with self._open() as utf8:
             stream = arrow_csv.open_csv(
-                pa.PythonFile(_Utf8(text), mode="r"),
+                pa.PythonFile(utf8, mode="r"),
                 # One thread: rows are then numbered, and Python feeds the bytes anyway.
                 read_options=arrow_csv.ReadOptions(block_size=READ_BYTES, use_threads=False),
                 parse_options=arrow_csv.ParseOptions(
@@ -113,51 +115,79 @@ class DeliveredFile:
                     invalid_row_handler=self._keep_malformed,
                 ),
                 convert_options=arrow_csv.ConvertOptions(
-                    column_types={name: pa.string() for name in header},
+                    column_types={name: pa.string() for name in self._header},
                     include_columns=wanted,
-                    strings_can_be_null=False,
+                    strings_can_be_null=True,
+                    null_values=[""],
                     check_utf8=False,
                 ),
             )
             well_formed = 0
             for batch in stream:
                 well_formed += batch.num_rows
+                self.has_nul = utf8.has_nul
                 if batch.num_rows:
                     yield batch
-            self._check_last_quote(rows=1 + well_formed + len(self.malformed))
+            self._check_last_quote(rows=1 + well_formed + len(self.malformed_records))
 
     def _keep_malformed(self, row: arrow_csv.InvalidRow) -> str:
-        self.malformed.append(
-            MalformedRow(
-                row.number, row.expected_columns, row.actual_columns, row.text.count('"') % 2 == 1
-            )
-        )
+        self.malformed_records.append(row.number)
+        self.malformed_column_counts.append(row.actual_columns)
+        self._is_last_malformed_unquoted = row.text.count('"') % 2 == 1
         return "skip"
 
     def _check_last_quote(self, rows: int) -> None:
         """Refuse a file whose last row swallowed the rest of the file behind an open quote."""
-        last = self.malformed[-1] if self.malformed else None
-        if last is not None and last.record == rows and last.has_odd_quotes:
-            _, line, _ = next(self.original_texts({last.record}))
-            raise DeliveryError(self.path, line, "a quote is opened in this row and never closed")
+        is_last = bool(self.malformed_records) and self.malformed_records[-1] == rows
+        if is_last and self._is_last_malformed_unquoted:
+            row = next(self.original_rows([rows]))
+            raise DeliveryError(
+                self.path, row.line, "a quote is opened in this row and never closed"
+            )
+
+    def _csv_rows(self, wanted: Iterator[int]) -> Iterator[OriginalRow]:
+        with self._open_text() as text:
+            lines: list[str] = []
+            record, first_line, seen_lines = 0, 1, 0
+            next_wanted = next(wanted, None)
+            for cells in csv.reader(_keep(text, lines), delimiter=self.extract.delimiter):
+                if next_wanted is None:
+                    return
+                seen_lines += len(lines)
+                if cells:
+                    record += 1
+                    if record == next_wanted:
+                        original = "".join(lines).rstrip("\r\n")
+                        values: dict[str, str | None] = dict(zip(self._header, cells, strict=False))
+                        yield OriginalRow(record, first_line, original, values)
+                        next_wanted = next(wanted, None)
+                first_line = seen_lines + 1
+                lines.clear()
 
     def _parquet_batches(self) -> Iterator[pa.RecordBatch]:
         with parquet.ParquetFile(self.path) as file:
-            wanted = self._wanted_columns(file.schema_arrow.names)
+            self._header = file.schema_arrow.names
+            wanted = self._wanted_columns(self._header)
+            self.has_nul = True  # may be: nobody has looked
             for batch in file.iter_batches(BATCH_ROWS, columns=wanted):
                 if batch.num_rows:
+                    batch.validate(full=True)  # text that is no UTF-8
                     yield batch.select(wanted)
 
-    def _parquet_texts(self, records: set[int]) -> Iterator[tuple[int, int, str]]:
+    def _parquet_rows(self, wanted: Iterator[int]) -> Iterator[OriginalRow]:
         first = 2  # as in a CSV file, where the header is row 1
+        next_wanted = next(wanted, None)
         with parquet.ParquetFile(self.path) as file:
             for batch in file.iter_batches(BATCH_ROWS):
-                for record in sorted(r for r in records if first <= r < first + batch.num_rows):
-                    yield record, record, str(batch.slice(record - first, 1).to_pylist()[0])
+                while next_wanted is not None and next_wanted < first + batch.num_rows:
+                    row = batch.slice(next_wanted - first, 1).to_pylist()[0]
+                    values = {n: None if v is None else str(v) for n, v in row.items()}
+                    yield OriginalRow(next_wanted, next_wanted, str(row), values)
+                    next_wanted = next(wanted, None)
                 first += batch.num_rows
 
     def _read_header(self) -> list[str]:
-        with self._open_text() as text:
+        with self._open_text(HEADER_BYTES) as text:
             header = next((row for row in csv.reader(text, delimiter=self.extract.delimiter)), [])
         if not any(header):
             raise DeliveryError(self.path, 1, "the file is empty: there is no header")
@@ -180,50 +210,63 @@ class DeliveredFile:
             self.warnings.append(f"columns not in the contract, left out: {', '.join(unknown)}")
         return [name for name in header if name in self.extract.column_names]
 
-    def _open_text(self) -> io.TextIOBase:
+    def _open(self, chunk_bytes: int = READ_BYTES) -> _Utf8Stream:
         is_gzip = self.path.suffix == ".gz"
-        binary = gzip.GzipFile(self.path) if is_gzip else self.path.open("rb")
-        return io.TextIOWrapper(
-            io.BufferedReader(_CheckedDecoder(self.path, binary, self.extract), READ_BYTES),
-            encoding="utf-8",
-            newline="",
-        )
+        binary = gzip.GzipFile(self.path) if is_gzip else self.path.open("rb", buffering=0)
+        return _Utf8Stream(self.path, binary, self.extract, chunk_bytes)
+
+    def _open_text(self, chunk_bytes: int = READ_BYTES) -> io.TextIOBase:
+        buffer = io.BufferedReader(self._open(chunk_bytes), chunk_bytes)
+        return io.TextIOWrapper(buffer, encoding="utf-8", newline="")
 
 
-class _CheckedDecoder(io.RawIOBase):
-    """Turns a delivered file's bytes into UTF-8 while checking encoding and completeness."""
+class _Utf8Stream(io.RawIOBase):
+    """A delivered file's text as UTF-8; checks encoding and completeness on the way."""
 
     def __init__(
-        self, path: Path, binary: io.BufferedIOBase | gzip.GzipFile, extract: Extract
+        self,
+        path: Path,
+        binary: io.RawIOBase | gzip.GzipFile,
+        extract: Extract,
+        chunk_bytes: int,
     ) -> None:
         self._path = path
         self._binary = binary
         self._extract = extract
-        encoding = "utf-8-sig" if extract.encoding == "utf-8" else extract.encoding
-        self._decoder = codecs.getincrementaldecoder(encoding)()
-        self._utf8_suspicion = None if extract.encoding == "utf-8" else _Utf8Suspicion()
+        self._chunk_bytes = chunk_bytes
+        self._is_utf8 = extract.encoding == "utf-8"
+        self._decoder = codecs.getincrementaldecoder(extract.encoding)()
+        self._utf8_suspicion = None if self._is_utf8 else _Utf8Suspicion()
         self._line = 1
         self._last_character = "\n"
         self._pending = b""
+        self._is_started = False
         self._is_finished = False
+        self.has_nul = False
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def read(self, size: int = -1) -> bytes:
         while not self._pending and not self._is_finished:
-            self._pending = self._decode_next(len(buffer))
-        size = min(len(buffer), len(self._pending))
-        buffer[:size] = self._pending[:size]
-        self._pending = self._pending[size:]
-        return size
+            self._pending = self._next_chunk()
+        if 0 <= size < len(self._pending):
+            part, self._pending = self._pending[:size], self._pending[size:]
+        else:
+            part, self._pending = self._pending, b""
+        return part
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        part = self.read(len(buffer))
+        buffer[: len(part)] = part
+        return len(part)
 
     def close(self) -> None:
         self._binary.close()
         super().close()
 
-    def _decode_next(self, size: int) -> bytes:
-        chunk = self._binary.read(size)
+    def _next_chunk(self) -> bytes:
+        chunk = self._binary.read(self._chunk_bytes) or b""
         self._is_finished = not chunk
         if self._utf8_suspicion is not None:
             self._utf8_suspicion.look_at(chunk)
@@ -237,7 +280,13 @@ class _CheckedDecoder(io.RawIOBase):
         if text:
             self._line += text.count("\n")
             self._last_character = text[-1]
-        return text.encode("utf-8")
+        # What is UTF-8 already was decoded to be checked alone.
+        utf8 = chunk if self._is_utf8 else text.encode("utf-8")
+        self.has_nul = self.has_nul or b"\x00" in utf8
+        if not self._is_started and utf8:
+            self._is_started = True
+            utf8 = utf8.removeprefix(codecs.BOM_UTF8)
+        return utf8
 
     def _check_end(self, text: str) -> None:
         if self._utf8_suspicion is not None and self._utf8_suspicion.is_confirmed:
@@ -282,19 +331,6 @@ class _Utf8Suspicion:
     @property
     def is_confirmed(self) -> bool:
         return self.is_possible and self._has_non_ascii
-
-
-class _Utf8(io.RawIOBase):
-    """Gives Arrow the UTF-8 bytes under a text stream."""
-
-    def __init__(self, text: io.TextIOBase) -> None:
-        self._buffer = text.buffer  # type: ignore[attr-defined]
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        return bytes(self._buffer.read(size))
 
 
 def _keep(lines: io.TextIOBase, kept: list[str]) -> Iterator[str]:

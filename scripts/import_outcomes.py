@@ -110,17 +110,16 @@ def apply_outcomes(business_date: date) -> ApplyResult:
         """
         -- The sort happens inside, so that attempts are recorded in the order of the calls.
         with delivered as (
-            select
-                call_id, call_task_id, agent_id, called_at, outcome_code, talk_seconds,
-                next_call_at, source_file
-            from raw.dialer__call_outcome
-            where business_date = %(business_date)s
-            order by called_at, call_id, call_task_id, source_file
+            select outcome.*, ledger.file
+            from raw.dialer__call_outcome as outcome
+            inner join ops.extract_load as ledger using (extract_load_id)
+            where outcome.business_date = %(business_date)s
+            order by outcome.called_at, outcome.call_id, outcome.call_task_id, ledger.file
         ),
 
         applied as materialized (
             select
-                delivered.source_file,
+                delivered.file,
                 delivered.call_id,
                 delivered.call_task_id,
                 dialer.record_attempt(
@@ -136,7 +135,7 @@ def apply_outcomes(business_date: date) -> ApplyResult:
         ),
 
         unmatched as (
-            select distinct source_file, call_id, call_task_id, verdict
+            select distinct file, call_id, call_task_id, verdict
             from applied
             where verdict not in ('recorded', 'duplicate')
         ),
@@ -149,7 +148,7 @@ def apply_outcomes(business_date: date) -> ApplyResult:
                     select 1
                     from unmatched
                     where
-                        unmatched.source_file = known.file
+                        unmatched.file = known.file
                         and unmatched.call_id = known.call_id
                         and unmatched.call_task_id = known.call_task_id
                         and unmatched.verdict = known.reason
@@ -159,7 +158,7 @@ def apply_outcomes(business_date: date) -> ApplyResult:
         newly_unmatched as (
             insert into dialer.unmatched_outcome
                 (business_date, file, call_id, call_task_id, reason)
-            select %(business_date)s, source_file, call_id, call_task_id, verdict
+            select %(business_date)s, file, call_id, call_task_id, verdict
             from unmatched
             on conflict do nothing
         )

@@ -3,30 +3,29 @@
     python -m scripts.load_extracts --business-date 2026-11-20 [--landing-dir landing]
 
 Loads `landing/<source>/<extract>/<date>/*.csv|csv.gz|parquet` for the business date and for every
-earlier date with a file that the ledger does not know yet. A date whose files are already loaded
-(same names, same checksums) is left alone; changed files replace that date and nothing else. Rows
-that break the contract are kept in `raw.rejected_row`. A file that cannot be read loads nothing of
-its extract and date, leaves what was there, and is `failed` in the ledger `ops.extract_load`.
+earlier date, within the retention, with a file that the ledger does not know yet. A date whose
+files are already loaded (same names, same checksums) is left alone; changed files replace that date
+and nothing else. Rows that break the contract are kept in `raw.rejected_row`. A file that cannot be
+read loads nothing of its extract and date, leaves what was there, and is `failed` in the ledger
+`ops.extract_load`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
-from itertools import chain
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import adbc_driver_postgresql.dbapi as adbc
+import psycopg
 import pyarrow as pa
 from psycopg import sql
 
 from scripts import arguments, warehouse
-from scripts.arrow_streams import ErrorCarrier, with_origin
 from scripts.contracts import Extract, read_extracts
-from scripts.database import connect
+from scripts.copy_streams import copy_rows, prepared_ahead
 from scripts.delivered_file import DeliveredFile, DeliveryError
 from scripts.extract_ledger import (
     known_files,
@@ -34,13 +33,25 @@ from scripts.extract_ledger import (
     record_failure,
     supersede_failure,
 )
-from scripts.file_load import REJECTED_SCHEMA, FileLoad, accepted_rows, rejected_rows
-from scripts.roll_up import roll_up
-from scripts.row_checks import arrow_schema
+from scripts.file_load import REJECTED_SCHEMA, FileLoad
+from scripts.landing_folder import (
+    delivered_files,
+    delivery_dates,
+    delivery_folder,
+    modified_at,
+)
+from scripts.raw_tables import (
+    constant_origin,
+    create_partition_statement,
+    partition_of,
+    raw_columns,
+    settle,
+)
+from scripts.roll_up import rolled_up
+from scripts.row_checks import SESSION_TIMEZONE, arrow_schema, as_text
 from scripts.warehouse import Role
 
 NEVER = datetime.min.replace(tzinfo=UTC)
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 log = logging.getLogger(__name__)
 
@@ -66,27 +77,68 @@ def load_all(business_date: date, landing_dir: Path) -> list[ExtractLoad]:
     One extract's failure does not keep the others from loading. Returns one entry per extract for
     the business date (also when absent) and one per earlier date that was loaded or failed.
     """
-    results: list[ExtractLoad] = []
-    with adbc.connect(warehouse.url(Role.LOADER)) as connection:
-        for extract in read_extracts():
-            loads = [
-                _load_extract(extract, day, landing_dir, connection)
-                for day in _dates_to_load(extract, business_date, landing_dir)
-            ]
-            if any(load.status == "loaded" for load in loads):
-                _analyze(extract)
-            results.extend(loads)
-    return results
+    yesterday = business_date - timedelta(days=1)
+    due = due_loads(date.min, yesterday, landing_dir)
+    due += [(business_date, extract) for extract in read_extracts()]
+    return list(load_each(due, landing_dir))
+
+
+def due_loads(first: date, last: date, landing_dir: Path) -> list[tuple[date, Extract]]:
+    """Return the dates and extracts with files that the ledger does not know, in date order.
+
+    Files are judged by name and modification time alone, so that history is not read again. What
+    lies further back than its retention is left alone: it would be deleted the same night.
+    """
+    due = []
+    for extract in read_extracts():
+        known = known_files(extract)
+        oldest = max(first, last - timedelta(days=extract.retention_days))
+        for day in delivery_dates(landing_dir, extract.source, extract.name):
+            files = _delivered_files(extract, day, landing_dir) if oldest <= day <= last else []
+            if any(
+                modified_at(file) >= known.get((day, _name(file, landing_dir)), NEVER)
+                for file in files
+            ):
+                due.append((day, extract))
+    return sorted(due, key=lambda item: item[0])
+
+
+def load_each(due: list[tuple[date, Extract]], landing_dir: Path) -> Generator[ExtractLoad]:
+    """Load one after the other and yield what became of each as it is done."""
+    with connect_as_loader() as connection:
+        for business_date, extract in due:
+            yield _load_alone(extract, business_date, landing_dir, connection)
 
 
 def load_extract(extract: Extract, business_date: date, landing_dir: Path) -> ExtractLoad:
     """Load what was delivered of one extract for one date, in one transaction."""
-    with adbc.connect(warehouse.url(Role.LOADER)) as connection:
-        return _load_extract(extract, business_date, landing_dir, connection)
+    (load,) = load_each([(business_date, extract)], landing_dir)
+    return load
 
 
-def _load_extract(
-    extract: Extract, business_date: date, landing_dir: Path, connection: adbc.Connection
+def _load_alone(
+    extract: Extract, business_date: date, landing_dir: Path, connection: psycopg.Connection
+) -> ExtractLoad:
+    with alone_with(connection, extract):
+        result = _load(extract, business_date, landing_dir, connection)
+        if result.status == "loaded":
+            settle(connection, extract, business_date)
+        return result
+
+
+@contextmanager
+def alone_with(connection: psycopg.Connection, extract: Extract) -> Iterator[None]:
+    """Wait until no other loader works on the extract; one that was killed works no more."""
+    name = [f"load {extract}"]
+    connection.execute("select pg_advisory_lock(hashtext(%s))", name)
+    try:
+        yield
+    finally:
+        connection.execute("select pg_advisory_unlock(hashtext(%s))", name)
+
+
+def _load(
+    extract: Extract, business_date: date, landing_dir: Path, connection: psycopg.Connection
 ) -> ExtractLoad:
     files = _delivered_files(extract, business_date, landing_dir)
     outcome = ExtractLoad(extract.source, extract.name, business_date, "absent")
@@ -113,7 +165,7 @@ def _load_extract(
     result = replace(
         outcome,
         status="loaded",
-        rows_read=sum(load.rows_accepted + load.rows_rejected for load in loads),
+        rows_read=sum(load.rows_read for load in loads),
         rows_loaded=sum(load.rows_accepted for load in loads),
         rows_rejected=sum(load.rows_rejected for load in loads),
         warnings=tuple(f"{load.name}: {load.warning}" for load in loads if load.warning),
@@ -127,42 +179,9 @@ def _load_extract(
     return result
 
 
-def _dates_to_load(extract: Extract, business_date: date, landing_dir: Path) -> list[date]:
-    """Return the dates up to the business date whose files the ledger does not know, and the last.
-
-    Earlier dates are judged by file names and modification times alone, so that the night does not
-    read its history again.
-    """
-    known = known_files(extract)
-    folder = landing_dir / extract.source / extract.name
-    delivered = {
-        day
-        for day in _delivery_dates(folder)
-        if day < business_date
-        for file in _delivered_files(extract, day, landing_dir)
-        if _modified_at(file) >= known.get((day, _name(file, landing_dir)), NEVER)
-    }
-    return [*sorted(delivered), business_date]
-
-
-def _delivery_dates(folder: Path) -> list[date]:
-    if not folder.is_dir():
-        return []
-    dates = []
-    for entry in folder.iterdir():
-        try:
-            dates.append(date.fromisoformat(entry.name))
-        except ValueError:
-            log.warning("%s is not a date; left alone", entry)
-    return dates
-
-
 def _delivered_files(extract: Extract, business_date: date, landing_dir: Path) -> list[Path]:
-    folder = landing_dir / extract.source / extract.name / business_date.isoformat()
-    return sorted(
-        path
-        for path in (folder.iterdir() if folder.is_dir() else ())
-        if path.name.endswith(SUFFIXES) and not path.name.startswith((".", "_"))
+    return delivered_files(
+        delivery_folder(landing_dir, extract.source, extract.name, business_date)
     )
 
 
@@ -182,91 +201,107 @@ def _name(path: Path, landing_dir: Path) -> str:
     return path.relative_to(landing_dir).as_posix()
 
 
-def _modified_at(path: Path) -> datetime:
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
-
-
 def _load_in_one_transaction(
-    extract: Extract, business_date: date, loads: list[FileLoad], connection: adbc.Connection
+    extract: Extract, business_date: date, loads: list[FileLoad], connection: psycopg.Connection
 ) -> None:
     """Replace the date's rows, rejected rows and ledger entries; everything or nothing."""
     to_read = [load for load in loads if load.duplicate_of is None]
-    errors = ErrorCarrier()
-    with errors.delivered(), _transaction(connection) as cursor:
-        delete = sql.SQL("delete from {} where business_date = $1").format(
-            sql.Identifier("raw", extract.table)
-        )
-        cursor.execute(delete.as_string(), [business_date])
-        cursor.execute(
-            "delete from raw.rejected_row"
-            " where source = $1 and extract = $2 and business_date = $3",
-            [extract.source, extract.name, business_date],
-        )
-        for rows, name in _streams(extract, to_read, errors):
-            _copy(cursor, "raw", extract.table, with_origin(rows, business_date, name))
+    with connection.transaction():
+        _number(loads, connection)
+        _make_room(extract, business_date, connection)
+        partition = sql.Identifier("raw", partition_of(extract, business_date))
+        for rows, load in _streams(extract, to_read):
+            with constant_origin(connection, partition, business_date, load.extract_load_id):
+                copy_rows(connection, partition, list(raw_columns(extract)), rows)
         for load in to_read:
             if load.rows_rejected:
-                rejected = errors.reader(REJECTED_SCHEMA, rejected_rows(load, business_date))
-                _copy(cursor, "raw", "rejected_row", rejected)
-        cursor.execute(
-            "update ops.extract_load set status = 'superseded'"
-            " where source = $1 and extract = $2 and business_date = $3"
-            " and status in ('loaded', 'failed')",
-            [extract.source, extract.name, business_date],
-        )
-        for load in loads:
-            cursor.execute(
-                "insert into ops.extract_load (source, extract, business_date, file, sha256,"
-                " rows_read, rows_loaded, rows_rejected, status, warning, started_at)"
-                " values ($1, $2, $3, $4, $5, $6, $7, $8, 'loaded', $9, $10)",
-                [
-                    extract.source,
-                    extract.name,
-                    business_date,
-                    load.name,
-                    load.sha256,
-                    load.rows_accepted + load.rows_rejected,
-                    load.rows_accepted,
-                    load.rows_rejected,
-                    load.warning,
-                    load.started_at,
-                ],
-            )
+                table = sql.Identifier("raw", "rejected_row")
+                rejected = load.rejected_rows(business_date)
+                copy_rows(connection, table, REJECTED_SCHEMA.names, rejected)
+        _enter(extract, business_date, loads, connection)
 
 
-@contextmanager
-def _transaction(connection: adbc.Connection) -> Iterator[adbc.Cursor]:
-    """Commit what was done with the cursor, or undo it all."""
-    with connection.cursor() as cursor:
-        try:
-            yield cursor
-        except BaseException:
-            connection.rollback()
-            raise
-        connection.commit()
+def _number(loads: list[FileLoad], connection: psycopg.Connection) -> None:
+    """Reserve the files' places in the ledger: the rows carry them as their origin."""
+    numbers = connection.execute(
+        "select nextval(pg_get_serial_sequence('ops.extract_load', 'extract_load_id'))"
+        " from generate_series(1, %s)",
+        [len(loads)],
+    )
+    for load, (number,) in zip(loads, numbers, strict=True):
+        load.extract_load_id = number
+
+
+def _make_room(extract: Extract, business_date: date, connection: psycopg.Connection) -> None:
+    """Delete what an earlier delivery for the date left, and see that its month has a partition."""
+    connection.execute(create_partition_statement(extract, business_date))
+    connection.execute(
+        sql.SQL("delete from {} where business_date = %s").format(
+            sql.Identifier("raw", partition_of(extract, business_date))
+        ),
+        [business_date],
+    )
+    connection.execute(
+        "delete from raw.rejected_row where source = %s and extract = %s and business_date = %s",
+        [extract.source, extract.name, business_date],
+    )
 
 
 def _streams(
-    extract: Extract, loads: list[FileLoad], errors: ErrorCarrier
-) -> Iterator[tuple[pa.RecordBatchReader, str]]:
-    """Yield one stream of rows per file, or one for all files of an extract that is rolled up."""
-    schema = arrow_schema(extract)
+    extract: Extract, loads: list[FileLoad]
+) -> Iterator[tuple[Iterator[pa.RecordBatch], FileLoad]]:
+    """Yield one stream of rows per file, or one for all files of an extract that is rolled up.
+
+    Rows that are rolled up come from all files together; they carry the first as their origin.
+    """
     if extract.roll_up is None:
         for load in loads:
-            yield errors.reader(schema, accepted_rows(load)), load.name
+            yield (checked.as_text() for checked in load.checked_batches()), load
     else:
-        hours = errors.reader(schema, chain.from_iterable(map(accepted_rows, loads)))
-        yield roll_up(extract.roll_up, hours), loads[0].name.rpartition("/")[0]
+        hours = (checked.accepted for load in loads for checked in load.checked_batches())
+        days = rolled_up(extract.roll_up, arrow_schema(extract), prepared_ahead(hours))
+        yield map(as_text, days), loads[0]
 
 
-def _copy(cursor: adbc.Cursor, schema: str, table: str, rows: pa.RecordBatchReader) -> None:
-    cursor.adbc_ingest(table, rows, mode="append", db_schema_name=schema)
+def _enter(
+    extract: Extract, business_date: date, loads: list[FileLoad], connection: psycopg.Connection
+) -> None:
+    """Write the ledger: these files stand for the date now, and none before them."""
+    connection.execute(
+        "update ops.extract_load set status = 'superseded'"
+        " where source = %s and extract = %s and business_date = %s"
+        " and status in ('loaded', 'failed', 'expired')",
+        [extract.source, extract.name, business_date],
+    )
+    connection.cursor().executemany(
+        "insert into ops.extract_load (extract_load_id, source, extract, business_date, file,"
+        " sha256, rows_read, rows_loaded, rows_rejected, status, warning, started_at)"
+        " overriding system value"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'loaded', %s, %s)",
+        [
+            (
+                load.extract_load_id,
+                extract.source,
+                extract.name,
+                business_date,
+                load.name,
+                load.sha256,
+                load.rows_read,
+                load.rows_accepted,
+                load.rows_rejected,
+                load.warning,
+                load.started_at,
+            )
+            for load in loads
+        ],
+    )
 
 
-def _analyze(extract: Extract) -> None:
-    """Count the rows for the planner: the models read the table before autovacuum would."""
-    with connect(Role.LOADER) as connection:
-        connection.execute(sql.SQL("analyze {}").format(sql.Identifier("raw", extract.table)))
+def connect_as_loader() -> psycopg.Connection:
+    """Connect as the loader, to read local times as the contracts mean them."""
+    connection = psycopg.connect(warehouse.url(Role.LOADER), autocommit=True)
+    connection.execute("select set_config('timezone', %s, false)", [SESSION_TIMEZONE])
+    return connection
 
 
 def main() -> int:

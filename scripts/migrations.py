@@ -13,8 +13,8 @@ import psycopg
 from psycopg import sql
 
 from scripts import warehouse
-from scripts.contracts import Extract, read_extracts
-from scripts.roll_up import ROLL_UPS
+from scripts.contracts import read_extracts
+from scripts.raw_tables import create_raw_table
 
 MIGRATION_LOCK = 20260430
 DIALER_REFERENCES = (
@@ -35,7 +35,7 @@ def apply() -> None:
             for file in sorted(warehouse.SCHEMA_DIR.glob("*.sql")):
                 connection.execute(file.read_bytes())
             for extract in read_extracts():
-                _create_raw_table(connection, extract)
+                create_raw_table(connection, extract)
             _sync_dialer_rules(connection)
 
 
@@ -69,36 +69,6 @@ def _create_roles(connection: psycopg.Connection) -> None:
             sql.Identifier(connection.info.dbname)
         )
     )
-
-
-def _create_raw_table(connection: psycopg.Connection, extract: Extract) -> None:
-    """Create the raw table of an extract: its columns, then where each row came from."""
-    columns = [
-        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(physical_type))
-        for name, physical_type in raw_columns(extract).items()
-    ]
-    table = sql.Identifier("raw", extract.table)
-    connection.execute(
-        sql.SQL(
-            "create table if not exists {} ({}, business_date date not null, "
-            "source_file text not null, loaded_at timestamptz not null default now())"
-        ).format(table, sql.SQL(", ").join(columns))
-    )
-    connection.execute(
-        sql.SQL("create index if not exists {} on {} (business_date)").format(
-            sql.Identifier(f"{extract.table}__business_date"), table
-        )
-    )
-    connection.execute(sql.SQL("comment on table {} is {}").format(table, extract.description))
-    connection.execute(sql.SQL("alter table {} owner to retention_loader").format(table))
-    connection.execute(sql.SQL("grant select on {} to retention_transformer").format(table))
-
-
-def raw_columns(extract: Extract) -> dict[str, str]:
-    """Return the data columns of an extract's raw table with their PostgreSQL types."""
-    if extract.roll_up is not None:
-        return ROLL_UPS[extract.roll_up].columns
-    return {column.name: column.physical_type for column in extract.columns}
 
 
 def _sync_dialer_rules(connection: psycopg.Connection) -> None:

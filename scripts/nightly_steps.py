@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
@@ -55,7 +55,8 @@ def prepare_warehouse(business_date: date) -> None:
 
 
 def load_extracts(business_date: date, landing_dir: Path) -> None:
-    """Load what was delivered; an extract that cannot be loaded is left to gate 1 to judge."""
+    """Load what was delivered, delete what has expired; what failed is left to gate 1 to judge."""
+    from scripts.expire_raw import expire_raw
     from scripts.import_outcomes import apply_pending_outcomes
     from scripts.load_extracts import load_all
 
@@ -63,6 +64,7 @@ def load_extracts(business_date: date, landing_dir: Path) -> None:
         if not landing_dir.is_dir():
             raise StepFailed(f"there is no landing folder {landing_dir}: set LANDING_DIR")
         loads = load_all(business_date, landing_dir)
+        expire_raw(business_date)
         run.counts = {
             "rows_read": sum(load.rows_read for load in loads),
             "rows_loaded": sum(load.rows_loaded for load in loads),
@@ -72,6 +74,14 @@ def load_extracts(business_date: date, landing_dir: Path) -> None:
         apply_pending_outcomes(business_date)
 
 
+def assess_staleness(business_date: date) -> None:
+    """Record how old the data is that the night works on."""
+    from scripts import assess_staleness as staleness
+
+    with _step("assess_staleness", business_date, Role.LOADER) as run:
+        run.counts = {"stale_extracts": len(staleness.assess(business_date))}
+
+
 def check_landing(business_date: date) -> None:
     """Gate 1 on what landed."""
     with _step("check_landing", business_date, Role.LOADER) as run:
@@ -79,8 +89,30 @@ def check_landing(business_date: date) -> None:
 
 
 def transform(business_date: date) -> None:
-    """Build staging, intermediate, the risk warnings and tonight's churn features."""
-    _build("transform", business_date)
+    """Build staging, intermediate, risk warnings and churn features; mark what rests on old data.
+
+    The marks come with the build, from the lineage that it has just written.
+    """
+    from scripts.assess_staleness import mark_relations
+
+    with _step("transform", business_date, Role.TRANSFORMER) as run:
+        _build("transform", business_date, run)
+        run.counts["stale_relations"] = mark_relations(business_date)
+
+
+def build_again(
+    stage: str, business_date: date, models: Sequence[str], observation_dates: Sequence[date]
+) -> None:
+    """Build models of an earlier night from what has been delivered for it since."""
+    from scripts import run_dbt
+
+    with _step(stage, business_date, Role.TRANSFORMER) as run:
+        days = [day.isoformat() for day in observation_dates]
+        result = run_dbt.build(
+            stage, business_date, {"observation_dates": days}, select=" ".join(models)
+        )
+        run.message = f"built again: {', '.join(models)}"
+        run.counts = {"nodes": len(result.nodes), "warnings": len(result.warnings)}
 
 
 def ensure_champion(business_date: date) -> None:
@@ -123,7 +155,8 @@ def score(business_date: date) -> None:
 
 def decide(business_date: date) -> None:
     """Build customer_360, the decision log and the planned call list."""
-    _build("decide", business_date)
+    with _step("decide", business_date, Role.TRANSFORMER) as run:
+        _build("decide", business_date, run)
 
 
 def check_call_list(business_date: date) -> None:
@@ -157,12 +190,11 @@ def summarize(business_date: date) -> None:
     log.info("%s", summarize_run(business_date))
 
 
-def _build(stage: str, business_date: date) -> None:
+def _build(stage: str, business_date: date, run: StepRun) -> None:
     from scripts import run_dbt
 
-    with _step(stage, business_date, Role.TRANSFORMER) as run:
-        result = run_dbt.build(stage, business_date)
-        run.counts = {"nodes": len(result.nodes), "warnings": len(result.warnings)}
+    result = run_dbt.build(stage, business_date)
+    run.counts = {"nodes": len(result.nodes), "warnings": len(result.warnings)}
 
 
 def _run_gate(module: str, gate: str, business_date: date, run: StepRun) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
 
+from scripts.delivered_file import DeliveryError
+
+MEMORY_LIMIT = "384MB"
+BATCH_ROWS = 65_536
 BROADBAND_DAILY = """
     with local_hour as (
         select
@@ -57,8 +63,30 @@ ROLL_UPS = {
 }
 
 
-def roll_up(name: str, delivered: pa.RecordBatchReader) -> pa.RecordBatchReader:
-    """Aggregate the streamed rows of `delivered` with DuckDB; memory is bounded by the groups."""
-    connection = duckdb.connect()
-    connection.register("delivered", delivered)
-    return connection.sql(ROLL_UPS[name].query).to_arrow_reader()
+def rolled_up(
+    name: str, schema: pa.Schema, delivered: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Aggregate the rows of `delivered` with DuckDB, in bounded memory.
+
+    Groups beyond `MEMORY_LIMIT` are kept in a temporary folder until they are read. A
+    `DeliveryError` among the rows comes out as it is, not as DuckDB would tell it.
+    """
+    errors: list[DeliveryError] = []
+
+    def watched() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from delivered
+        except DeliveryError as error:
+            errors.append(error)
+            raise
+
+    with tempfile.TemporaryDirectory(prefix="roll-up-") as folder:
+        settings = {"memory_limit": MEMORY_LIMIT, "temp_directory": folder}
+        with duckdb.connect(config=settings) as connection:
+            connection.register("delivered", pa.RecordBatchReader.from_batches(schema, watched()))
+            try:
+                yield from connection.sql(ROLL_UPS[name].query).to_arrow_reader(BATCH_ROWS)
+            except (duckdb.Error, pa.ArrowException):
+                if errors:
+                    raise errors[0] from None
+                raise

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +17,8 @@ from scripts.contracts import Column, Extract
 TRUE_WORDS = ("true", "t", "1", "yes", "y", "是")
 FALSE_WORDS = ("false", "f", "0", "no", "n", "否")
 WITH_OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
+SESSION_TIMEZONE = "Asia/Shanghai"  # in which the loader's sessions read times without an offset
+FULL_LENGTH = len("2026-11-20 02:30:00")
 NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
 SIMPLE_TYPES = {
     "text": pa.string(),
@@ -37,10 +41,19 @@ class Rejection:
 
 @dataclass(frozen=True)
 class CheckedBatch:
-    """The rows that keep to the contract, typed, and the first fault of each of the others."""
+    """The rows that keep to the contract, and the first fault of each of the others.
+
+    `accepted` holds the rows in the contract's types. `delivered_texts` holds the columns whose
+    delivered text PostgreSQL reads as the same value, so that it need not be written anew.
+    """
 
     accepted: pa.RecordBatch
+    delivered_texts: dict[str, pa.StringArray]
     rejections: list[Rejection]
+
+    def as_text(self) -> pa.RecordBatch:
+        """Return the accepted rows as PostgreSQL reads them from text; null stays null."""
+        return as_text(self.accepted, self.delivered_texts)
 
 
 def arrow_type(column: Column) -> pa.DataType:
@@ -56,30 +69,41 @@ def arrow_schema(extract: Extract) -> pa.Schema:
     return pa.schema([(column.name, arrow_type(column)) for column in extract.columns])
 
 
-def check_batch(extract: Extract, batch: pa.RecordBatch) -> CheckedBatch:
-    """Check every column; a column that was not delivered is null. Order of rows is kept."""
-    faults = _Faults(batch.num_rows)
+def check_batch(
+    extract: Extract, batch: pa.RecordBatch, *, may_have_nul: bool = True
+) -> CheckedBatch:
+    """Check every column; a column that was not delivered is null. Order of rows is kept.
+
+    `may_have_nul` tells whether the texts may hold NUL characters, which PostgreSQL cannot keep.
+    """
+    faults = _Faults(batch.num_rows, may_have_nul)
     delivered = set(batch.schema.names)
+    texts: dict[str, pa.StringArray] = {}
     arrays = [
-        _check_column(column, batch.column(column.name), faults)
+        _check_column(column, batch.column(column.name), faults, texts)
         if column.name in delivered
         else pa.nulls(batch.num_rows, arrow_type(column))
         for column in extract.columns
     ]
-    checked = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(extract))
+    accepted = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(extract))
     if faults.rejections:
-        checked = checked.filter(pa.array(faults.is_good))
-    return CheckedBatch(checked, sorted(faults.rejections, key=lambda item: item.index))
+        is_good = pa.array(faults.is_good)
+        accepted = accepted.filter(is_good)
+        texts = {name: text.filter(is_good) for name, text in texts.items()}
+    return CheckedBatch(accepted, texts, sorted(faults.rejections, key=lambda item: item.index))
 
 
 class _Faults:
     """The rows of a batch that are good so far, and the first fault of each other row."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, may_have_nul: bool) -> None:
+        self.may_have_nul = may_have_nul
         self.is_good = np.ones(rows, dtype=bool)
         self.rejections: list[Rejection] = []
 
     def add(self, column: Column, is_bad: pa.BooleanArray, reason: str) -> None:
+        if not pc.any(is_bad).as_py():
+            return
         bad = np.flatnonzero(
             pc.fill_null(is_bad, False).to_numpy(zero_copy_only=False) & self.is_good
         )
@@ -87,8 +111,10 @@ class _Faults:
         self.rejections.extend(Rejection(int(index), column.name, reason) for index in bad)
 
 
-def _check_column(column: Column, delivered: pa.Array, faults: _Faults) -> pa.Array:
-    values = _typed(column, delivered, faults)
+def _check_column(
+    column: Column, delivered: pa.Array, faults: _Faults, texts: dict[str, pa.StringArray]
+) -> pa.Array:
+    values = _typed(column, delivered, faults, texts)
     if column.is_required:
         faults.add(column, values.is_null(), "required value is missing")
     if column.allowed_values:
@@ -118,27 +144,87 @@ def _bound(bound: float | str, type_: pa.DataType) -> pa.Scalar:
     return pa.scalar(str(bound)).cast(type_)
 
 
-def _typed(column: Column, delivered: pa.Array, faults: _Faults) -> pa.Array:
+def _typed(
+    column: Column, delivered: pa.Array, faults: _Faults, texts: dict[str, pa.StringArray]
+) -> pa.Array:
     """Return the column in its contract type; null where empty, or where it cannot be read."""
     target = arrow_type(column)
+    unreadable_reason = f"not a valid {column.logical_type} ({column.physical_type})"
     if pa.types.is_timestamp(delivered.type) and pa.types.is_timestamp(target):
-        return _to_utc(column, delivered.cast(pa.timestamp("us", delivered.type.tz), safe=False))
+        moments = pc.cast(
+            delivered,
+            options=pc.CastOptions(pa.timestamp("us", delivered.type.tz), allow_time_truncate=True),
+        )
+        faults.add(column, _is_out_of_calendar(moments), unreadable_reason)
+        return _to_utc(column, moments)
     if delivered.type == target and not pa.types.is_string(target):
+        if pa.types.is_date(target):
+            faults.add(column, _is_out_of_calendar(delivered), unreadable_reason)
         return delivered
     text = _trimmed(delivered)
     if pa.types.is_string(target):
-        faults.add(column, pc.match_substring(text, "\x00"), "contains a NUL character")
+        if faults.may_have_nul:
+            faults.add(column, pc.match_substring(text, "\x00"), "contains a NUL character")
         return text
     values = _cast(text, target, _parser(column, target))
-    unreadable = pc.and_(text.is_valid(), values.is_null())
-    faults.add(column, unreadable, f"not a valid {column.logical_type} ({column.physical_type})")
+    if pa.types.is_temporal(target):
+        faults.add(column, _is_out_of_calendar(values), unreadable_reason)
+    if values.null_count > text.null_count:
+        unreadable = pc.and_(text.is_valid(), values.is_null())
+        faults.add(column, unreadable, unreadable_reason)
+    elif _is_read_alike(column, text, target):
+        texts[column.name] = text
     return values
 
 
+def _is_read_alike(column: Column, text: pa.StringArray, target: pa.DataType) -> bool:
+    """Tell whether PostgreSQL reads the texts as Arrow did; local times only in their full form."""
+    if pa.types.is_timestamp(target):
+        shortest, longest = pc.min_max(pc.binary_length(text)).values()
+        is_full = (shortest.as_py(), longest.as_py()) == (FULL_LENGTH, FULL_LENGTH)
+        return is_full and column.timezone == SESSION_TIMEZONE
+    return not pa.types.is_boolean(target)
+
+
+def as_text(
+    rows: pa.RecordBatch, known: Mapping[str, pa.StringArray] = MappingProxyType({})
+) -> pa.RecordBatch:
+    """Write all columns out as text that PostgreSQL reads, but those whose text is `known`."""
+    names = rows.schema.names
+    texts = [known[name] if name in known else _written(rows.column(name)) for name in names]
+    return pa.RecordBatch.from_arrays(texts, names=names)
+
+
+def _written(values: pa.Array) -> pa.StringArray:
+    """Write values as text that PostgreSQL reads; times in UTC, with their offset."""
+    if pa.types.is_timestamp(values.type):
+        utc = values.cast(pa.timestamp("us")).cast(pa.string())
+        return pc.binary_join_element_wise(utc, "Z", "")
+    return values.cast(pa.string())
+
+
+def _is_out_of_calendar(days: pa.Array) -> pa.BooleanArray:
+    """Tell days and times outside the years 1 to 9999, which no text can spell."""
+    first = pa.scalar(date.min).cast(days.type)
+    last = pa.scalar(date.max).cast(days.type)
+    return pc.or_(pc.less(days, first), pc.greater(days, last))
+
+
 def _trimmed(delivered: pa.Array) -> pa.StringArray:
-    text = delivered if pa.types.is_string(delivered.type) else delivered.cast(pa.string())
-    text = pc.utf8_trim_whitespace(text)
-    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+    text = delivered if pa.types.is_string(delivered.type) else _as_text(delivered)
+    trimmed = pc.utf8_trim_whitespace(text)
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+
+
+def _as_text(delivered: pa.Array) -> pa.StringArray:
+    """Write out what a Parquet file holds in another type than the contract's."""
+    if pa.types.is_floating(delivered.type):
+        # 3.0 stands for the whole number 3: a column of integers with a null becomes floating.
+        is_whole = pc.fill_null(pc.equal(pc.floor(delivered), delivered), False)
+        is_small = pc.less(pc.abs(delivered), 2.0**53)
+        whole = pc.if_else(pc.and_(is_whole, is_small), delivered, None).cast(pa.int64())
+        return pc.coalesce(whole.cast(pa.string()), delivered.cast(pa.string()))
+    return delivered.cast(pa.string())
 
 
 def _parser(column: Column, target: pa.DataType) -> Callable[[pa.StringArray], pa.Array]:
@@ -172,11 +258,12 @@ def _parse_boolean(text: pa.StringArray) -> pa.BooleanArray:
 
 def _parse_timestamp(column: Column, text: pa.StringArray) -> pa.TimestampArray:
     """Times with an offset mean themselves, times without one are local to the contract's zone."""
-    has_offset = pc.fill_null(pc.match_substring_regex(text, WITH_OFFSET), False)
-    has_time = pc.fill_null(pc.match_substring(text, ":"), False)
-    with_offset = pc.and_(has_offset, has_time)
-    if not pc.any(with_offset).as_py():
+    try:
         return _to_utc(column, text.cast(pa.timestamp("us")))
+    except pa.ArrowInvalid:
+        with_offset = pc.and_(
+            pc.match_substring_regex(text, WITH_OFFSET), pc.match_substring(text, ":")
+        )
     nothing = pa.scalar(None, pa.string())
     absolute = pc.if_else(with_offset, text, nothing).cast(pa.timestamp("us", "UTC"))
     local = pc.if_else(with_offset, nothing, text).cast(pa.timestamp("us"))

@@ -150,6 +150,12 @@ def run(
     return result
 
 
+def read_manifest(target_dir: Path | None = None) -> dict[str, Any]:
+    """Return dbt's manifest of all nodes and their lineage, as the last build has written it."""
+    file = (target_dir or _default_target_dir()) / "manifest.json"
+    return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
 def _selection(stage: str, select: str | None) -> str:
     if stage not in STAGES:
         raise ValueError(f"there is no stage {stage}; there are: {', '.join(STAGES)}")

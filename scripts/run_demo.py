@@ -19,8 +19,8 @@ from pathlib import Path
 from scripts.arguments import landing_dir
 from scripts.import_outcomes import import_outcomes
 from scripts.run_nightly import run_nightly
+from scripts.simulate_operator.delivering import deliver
 from scripts.simulate_operator.dialer import call
-from scripts.simulate_operator.extracts import deliver
 from scripts.simulate_operator.parameters import Parameters
 from scripts.summarize_run import summarize_calls
 from scripts.warehouse import PROJECT_DIR
@@ -36,7 +36,7 @@ def run_demo(customers: int, business_date: date, landing: Path) -> bool:
     """Run the story from the extracts to the recorded calls; return whether all of it succeeded."""
     started = time.monotonic()
     parameters = Parameters(
-        business_date=business_date, seed=DEMO_SEED, customer_count=customers, is_clean=False
+        business_date=business_date, seed=DEMO_SEED, customer_count=customers, dirt="rows"
     )
     log.info("writing the extracts of %d customers to %s", customers, landing)
     deliver(parameters, landing, PROJECT_DIR / "var" / "truth")

@@ -1,7 +1,9 @@
 """Run the DAG `nightly_retention` through Airflow for one business date, and show the summary.
 
     python -m scripts.run_nightly --business-date 2026-11-20 [--landing-dir landing]
+        [--patience-minutes 60]
 
+Started by hand it does not wait for sources, unless it is told for how long after they are due.
 Works without a scheduler (`airflow dags test`). Airflow's own output goes to var/log/; a failed
 step ends it with status 1 and says what failed and what to do.
 """
@@ -16,6 +18,7 @@ import sys
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from psycopg import sql
 
@@ -29,17 +32,22 @@ from scripts.warehouse import PROJECT_DIR, Role
 
 DAG_ID = "nightly_retention"
 LOG_DIR = PROJECT_DIR / "var" / "log"
-STARTED_TASK = re.compile(r"\[DAG TEST\] starting task_id=(\w+)")
+STARTED_TASK = re.compile(r"\[DAG TEST\] starting task_id=([\w.]+)")
 
 log = logging.getLogger(__name__)
 
 
-def run_nightly(business_date: date, landing_dir: Path) -> bool:
+def run_nightly(business_date: date, landing_dir: Path, patience_minutes: float = 0) -> bool:
     """Run the night; return whether every step succeeded. The summary goes to standard output."""
     warehouse.migrate()
     migrate_airflow()
     log_file = LOG_DIR / f"{DAG_ID}_{business_date}.log"
-    is_success = _run_dag(business_date, landing_dir, log_file)
+    configuration = {
+        "business_date": business_date.isoformat(),
+        "landing_dir": str(landing_dir.resolve()),
+        "patience_minutes": patience_minutes,
+    }
+    is_success = _run_dag(configuration, log_file)
     sys.stdout.write(summarize(business_date))
     if not is_success:
         log.error("%s", _failure(business_date, log_file))
@@ -84,12 +92,8 @@ def run_airflow(*arguments: str) -> None:
         )
 
 
-def _run_dag(business_date: date, landing_dir: Path, log_file: Path) -> bool:
+def _run_dag(configuration: dict[str, Any], log_file: Path) -> bool:
     """Run the DAG's tasks one after the other; log each start, keep Airflow's output in a file."""
-    configuration = {
-        "business_date": business_date.isoformat(),
-        "landing_dir": str(landing_dir.resolve()),
-    }
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with log_file.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
@@ -127,8 +131,10 @@ def _failure(business_date: date, log_file: Path) -> str:
 def main() -> int:
     parser = step_parser(__doc__)
     add_landing_dir(parser)
+    parser.add_argument("--patience-minutes", type=float, default=0)
     options = parser.parse_args()
-    return 0 if run_nightly(options.business_date, options.landing_dir) else 1
+    is_success = run_nightly(options.business_date, options.landing_dir, options.patience_minutes)
+    return 0 if is_success else 1
 
 
 if __name__ == "__main__":

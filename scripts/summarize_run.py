@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any, LiteralString
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from scripts.arguments import step_parser
@@ -36,10 +37,37 @@ LOADS: LiteralString = """
     group by source, extract
     order by source, extract
 """
+# Extracts of a source that are equally old and affect the same stand in one row.
+STALE: LiteralString = """
+    with resting as (
+        select source, extract, string_agg(relation, ', ' order by relation) as relations
+        from ops.stale_relation
+        where business_date = %(business_date)s
+        group by source, extract
+    )
+
+    select
+        source || ' (' || string_agg(extract, ', ' order by extract) || ')' as subject,
+        case
+            when last_loaded_date is not null
+                then cause || ', last delivered ' || last_loaded_date
+            when cause = 'not delivered' then 'never delivered'
+            else cause || ', never loaded'
+        end as told,
+        relations
+    from ops.extract_staleness
+    left join resting using (source, extract)
+    where business_date = %(business_date)s and is_stale
+    group by source, last_loaded_date, cause, relations
+    order by relations is null, source, last_loaded_date
+"""
+# What was not delivered stands among what is stale.
 NOT_MET: LiteralString = """
     select gate, severity, subject, expectation, coalesce(observed, '') as observed
     from ops.gate_result
-    where business_date = %(business_date)s and not is_success
+    where
+        business_date = %(business_date)s and not is_success
+        and expectation <> 'delivered tonight'
     order by gate desc, severity, subject, expectation
 """
 WARNINGS: LiteralString = """
@@ -122,6 +150,8 @@ def summarize(business_date: date) -> str:
     steps = sorted(_rows(STEPS, business_date), key=lambda step: step["started_at"])
     done = {step["step"] for step in steps if step["status"] == "success"}
     _print_table(console, "Extracts", _rows(LOADS, business_date))
+    if "assess_staleness" in done:
+        _print_stale(console, _rows(STALE, business_date), is_marked="transform" in done)
     _print_table(console, "Expectations not met", _rows(NOT_MET, business_date))
     if "transform" in done:
         _print_table(console, "Risk warnings", _rows(WARNINGS, business_date))
@@ -160,6 +190,19 @@ def _print_table(console: Console, title: str, rows: list[dict[str, Any]]) -> No
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     console.print(table)
+
+
+def _print_stale(console: Console, rows: list[dict[str, Any]], *, is_marked: bool) -> None:
+    """Print what is old tonight, and which relations show it; before the models run: unknown."""
+    if not rows:
+        console.print("Stale tonight: nothing\n")
+        return
+    unaffected = "nothing rests on it" if is_marked else "the models have not run"
+    console.print("Stale tonight:", style="bold")
+    for row in rows:
+        affected = f"affects {row['relations']}" if row["relations"] else unaffected
+        console.print(Padding(f"{row['subject']}: {row['told']}; {affected}", (0, 0, 0, 2)))
+    console.print()
 
 
 def _cell(value: object) -> str:

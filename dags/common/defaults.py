@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import psycopg
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 
 from scripts.arguments import landing_dir
+from scripts.delivery_terms import OPERATOR_ZONE
 from scripts.nightly_steps import WHAT_TO_DO
 
-OPERATOR_ZONE = ZoneInfo("Asia/Shanghai")
+PATIENCE_MINUTES = 60
 TAGS = frozenset({"nightly", "load", "risk", "retention", "model", "dialer"})
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,17 @@ def landing_dir_of_run() -> Path:
     """Return the folder with the run's deliveries: the parameter, or the default folder."""
     wanted = get_current_context()["params"].get("landing_dir")
     return Path(wanted).resolve() if wanted else landing_dir()
+
+
+def patience_of_run() -> timedelta:
+    """Return how long after it is due a source is waited for; zero: no waiting at all.
+
+    The parameter, or SOURCE_PATIENCE_MINUTES, or an hour.
+    """
+    wanted = get_current_context()["params"].get("patience_minutes")
+    if wanted is None:
+        wanted = os.environ.get("SOURCE_PATIENCE_MINUTES") or PATIENCE_MINUTES
+    return timedelta(minutes=float(wanted))
 
 
 def run_step(step: Callable[..., None], *arguments: object) -> None:

@@ -9,8 +9,9 @@ create schema if not exists ops;
 
 revoke all on schema public from public;
 
--- The loader fills raw and keeps the ledger.
+-- The loader fills raw, where it makes and drops a partition a month, and keeps the ledger.
 grant usage on schema raw, ops to retention_loader;
+grant create on schema raw to retention_loader;
 
 -- The transformer (dbt, publishing) reads raw, owns the models, fills the dialer's tables.
 grant usage on schema raw, ml, dialer, ops to retention_transformer;

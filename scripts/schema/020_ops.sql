@@ -9,7 +9,7 @@ create table if not exists ops.extract_load (
     rows_read bigint not null default 0,
     rows_loaded bigint not null default 0,
     rows_rejected bigint not null default 0,
-    status text not null check (status in ('loaded', 'failed', 'superseded')),
+    status text not null check (status in ('loaded', 'failed', 'superseded', 'expired')),
     warning text,
     error text,
     started_at timestamptz not null,
@@ -18,6 +18,9 @@ create table if not exists ops.extract_load (
 );
 comment on table ops.extract_load is
     'One row per file and attempt to load it: the ledger of everything delivered.';
+comment on column ops.extract_load.status is
+    'loaded: its rows are in raw. failed: nothing of it was loaded. superseded: a later delivery for
+    the same date took its place. expired: its rows were deleted when their retention was over.';
 create index if not exists extract_load_by_date
     on ops.extract_load (source, extract, business_date);
 
@@ -28,6 +31,7 @@ create table if not exists raw.rejected_row (
     file text not null,
     line bigint not null,
     column_name text,
+    value text,
     reason text not null,
     original_text text not null,
     rejected_at timestamptz not null default now()
@@ -65,6 +69,7 @@ comment on table ops.step_run is 'One row per run of a pipeline step, with its c
 create index if not exists step_run_by_date on ops.step_run (business_date, step);
 
 grant select, insert, update on ops.extract_load to retention_loader;
+grant usage on sequence ops.extract_load_extract_load_id_seq to retention_loader;
 grant select, insert, delete on raw.rejected_row to retention_loader;
 grant select, insert, update, delete on ops.gate_result
     to retention_loader, retention_transformer;

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from scripts.simulate_operator.network import Faults, Optics
 from scripts.simulate_operator.parameters import Parameters
@@ -30,9 +32,10 @@ from scripts.simulate_operator.timeline import (
 )
 
 DUE_DAYS = 15  # invoices are issued on the 1st and due on the 15th
-METHODS = np.array(["online", "bank", "card", "cash"], dtype=object)
+METHODS = pd.CategoricalDtype(["online", "bank", "card", "cash"])
 METHOD_SHARES = [0.62, 0.22, 0.10, 0.06]
 ADVANCE_SHARE = 0.005  # payments made without an invoice
+ADVANCE_AMOUNT = 50.0
 
 # Log odds of leaving within 30 days. Latents are standard normal; what can be observed has most of
 # the weight, so that a model trained on the extracts can find most of what there is to find.
@@ -79,7 +82,10 @@ class Engagement:
 
 @dataclass
 class Bills:
-    """Invoices of every account and month, as if nobody left; arrays are months × accounts."""
+    """Invoices of every account and month, as if nobody left.
+
+    Arrays are months × accounts; `due_date` is the same for all accounts: months × 1.
+    """
 
     months: list[np.datetime64]  # first day of the billed month
     issued_at: Array
@@ -134,7 +140,7 @@ def draw_bills(parameters: Parameters, population: Population, engagement: Engag
         low = engagement.is_disengaged[customer, period]
         paid_at.append(_payment_times(parameters, random, issued, due, risk, low))
         issued_at.append(issued)
-        due_date.append(np.full(len(customer), due))
+        due_date.append([due])
     months = [(month - np.timedelta64(1, "M")).astype("datetime64[s]") for month in issue_months]
     return Bills(months, np.array(issued_at), np.array(due_date), np.array(paid_at))
 
@@ -329,26 +335,51 @@ def _termination_kinds(
 def invoices_and_payments(
     parameters: Parameters, population: Population, bills: Bills
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Bill every account for each month in which it had a live subscription; take its payments."""
+    """Bill every account for each month in which it had a live subscription; take its payments.
+
+    Invoices are numbered by their row, payments too and in the order of time. Both are kept small:
+    `account` is a row of the accounts, `invoice` a row of the invoices.
+    """
     random = parameters.random("amounts")
-    invoices = pd.concat(
-        [
-            _invoices_of_month(population, bills, number, random)
-            for number in range(len(bills.months))
-        ],
-        ignore_index=True,
+    months = [
+        _invoices_of_month(parameters, population, bills, number, random)
+        for number in range(len(bills.months))
+    ]
+    invoices = pd.DataFrame(
+        {name: np.concatenate([month[name] for month in months]) for name in months[0]}
     )
-    end = end_of(parameters.business_date)
-    invoices = invoices[invoices["issued_at"] < end].reset_index(drop=True)
-    invoices.insert(0, "invoice_id", "F" + pd.Series(invoices.index + 1).astype(str).str.zfill(10))
-    for column in ("account_id", "customer_id"):
-        invoices[column] = population.accounts[column].to_numpy()[invoices["account"]]
+    month = invoices.pop("month").to_numpy()
+    for name, values in (
+        ("billing_month", np.array(bills.months)),
+        ("due_date", bills.due_date[:, 0]),
+    ):
+        dates = pd.CategoricalDtype(pd.DatetimeIndex(values))
+        invoices[name] = pd.Categorical.from_codes(month, dtype=dates)
     return invoices, _payments(parameters, population, invoices)
 
 
+def invoice_ids(numbers: Array) -> pa.Array:
+    """Return the ids of the invoices in these rows; a negative row gives none."""
+    return serial_numbers("F", numbers)
+
+
+def payment_ids(numbers: Array) -> pa.Array:
+    return serial_numbers("P", numbers)
+
+
+def serial_numbers(prefix: str, rows: Array) -> pa.Array:
+    """Return the prefix and ten digits, counted from 1; a negative row gives nothing."""
+    digits = pa.array(rows.astype("int64") + 10**10 + 1, mask=rows < 0).cast(pa.string())
+    return pc.binary_join_element_wise(prefix, pc.utf8_slice_codeunits(digits, 1), "")
+
+
 def _invoices_of_month(
-    population: Population, bills: Bills, number: int, random: np.random.Generator
-) -> pd.DataFrame:
+    parameters: Parameters,
+    population: Population,
+    bills: Bills,
+    number: int,
+    random: np.random.Generator,
+) -> dict[str, Array]:
     subscriptions, month = population.subscriptions, bills.months[number]
     next_month = (month.astype("datetime64[M]") + 1).astype("datetime64[s]")
     rent = np.nan_to_num(population.rent_at(month))
@@ -358,17 +389,15 @@ def _invoices_of_month(
     count = len(population.accounts)
     total = _count(subscriptions["account"].to_numpy(), rent * lives, count)
     extra = random.exponential(6, count) * (random.random(count) < 0.5)
-    is_billed = np.flatnonzero(total > 0)
-    return pd.DataFrame(
-        {
-            "account": is_billed,
-            "billing_month": month,
-            "invoice_amount": np.round(total + extra, 2)[is_billed],
-            "issued_at": bills.issued_at[number][is_billed],
-            "due_date": bills.due_date[number][is_billed],
-            "paid_at": bills.paid_at[number][is_billed],
-        }
-    )
+    is_issued = bills.issued_at[number] < end_of(parameters.business_date)
+    is_billed = np.flatnonzero((total > 0) & is_issued)
+    return {
+        "account": is_billed.astype("int32"),
+        "month": np.full(len(is_billed), number, dtype="int8"),
+        "invoice_amount": np.round(total + extra, 2)[is_billed],
+        "issued_at": bills.issued_at[number][is_billed],
+        "paid_at": bills.paid_at[number][is_billed],
+    }
 
 
 def _payments(
@@ -376,22 +405,28 @@ def _payments(
 ) -> pd.DataFrame:
     """Take payments up to the business date; who is cut off for arrears pays no more."""
     random = parameters.random("payments")
-    customer = population.accounts["customer"].to_numpy()[invoices["account"]]
-    cut_off = _cut_off_times(population)[customer]
-    is_paid = (invoices["paid_at"].to_numpy() < end_of(parameters.business_date)) & ~(
-        invoices["paid_at"].to_numpy() >= cut_off
+    account = invoices["account"].to_numpy()
+    paid_at = invoices["paid_at"].to_numpy()
+    cut_off = _cut_off_times(population)[population.accounts["customer"].to_numpy()[account]]
+    is_paid = (paid_at < end_of(parameters.business_date)) & ~(paid_at >= cut_off)
+    paid = np.flatnonzero(is_paid).astype("int32")
+    advance = paid[random.random(len(paid)) < ADVANCE_SHARE]
+    invoice = np.r_[paid, advance]
+    moment = paid_at[invoice]
+    moment[len(paid) :] -= np.timedelta64(3600, "s")
+    amount = invoices["invoice_amount"].to_numpy()[invoice]
+    amount[len(paid) :] = ADVANCE_AMOUNT
+    order = np.argsort(moment, kind="stable")
+    method = random.choice(4, len(order), p=METHOD_SHARES).astype("int8")
+    return pd.DataFrame(
+        {
+            "account": account[invoice[order]],
+            "invoice": np.where(order < len(paid), invoice[order], np.int32(-1)),
+            "paid_at": moment[order],
+            "payment_amount": amount[order],
+            "payment_method": pd.Categorical.from_codes(method, dtype=METHODS),
+        }
     )
-    columns = ["account_id", "customer_id", "invoice_id", "paid_at", "invoice_amount"]
-    payments = invoices.loc[is_paid, columns].rename(columns={"invoice_amount": "payment_amount"})
-    is_advance = random.random(len(payments)) < ADVANCE_SHARE
-    advance = payments[is_advance].assign(invoice_id=None, payment_amount=50.0)
-    advance["paid_at"] -= pd.Timedelta(hours=1)
-    payments = pd.concat([payments, advance], ignore_index=True)
-    payments = payments.sort_values("paid_at", kind="stable", ignore_index=True)
-    payments = pd.DataFrame(payments)
-    payments.insert(0, "payment_id", "P" + pd.Series(payments.index + 1).astype(str).str.zfill(10))
-    payments["payment_method"] = METHODS[random.choice(4, len(payments), p=METHOD_SHARES)]
-    return payments
 
 
 def _cut_off_times(population: Population) -> Array:

@@ -18,6 +18,7 @@ from scripts.simulate_operator.population import (
     reach_probabilities,
     response_types,
 )
+from scripts.simulate_operator.recordings import recordings
 from scripts.simulate_operator.timeline import Array, days, midnight, seconds
 from scripts.warehouse import Role
 
@@ -50,8 +51,9 @@ def call(parameters: Parameters, landing_dir: Path, truth_dir: Path | None = Non
     calls = outcomes(parameters, tasks)
     calling_date = parameters.business_date + timedelta(days=1)
     # The dialer's file is clean: what a caller reports is not the place to plant dirt.
-    landing = Landing(landing_dir, Parameters(parameters.business_date, is_clean=True))
-    landing.write_csv(find_extract("dialer", "call_outcome"), calling_date, calls)
+    landing = Landing(landing_dir, parameters)
+    landing.write(find_extract("dialer", "call_outcome"), calling_date, [calls])
+    landing.write(find_extract("dialer", "recording"), calling_date, [recordings(calls)])
     if truth_dir is not None:
         _write_truth(parameters, tasks, truth_dir)
     log.info("%d calls made on %s", len(calls), calling_date)

@@ -1,27 +1,40 @@
-"""Simulate the operator and deliver its extracts, date by date, with the truth kept apart."""
+"""The simulated operator's history, and the extracts as views of it."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from scripts.contracts import find_extract
-from scripts.simulate_operator import behaviour, network, usage
+from scripts.simulate_operator import (
+    behaviour,
+    channels,
+    contacts,
+    customer_records,
+    line_tests,
+    mass_messages,
+    mobile_usage,
+    movements,
+    network,
+    orders,
+    organisation,
+    retention_feedback,
+    service_status,
+    usage,
+    value_added,
+)
 from scripts.simulate_operator.behaviour import Churn, Engagement
-from scripts.simulate_operator.landing import Landing
 from scripts.simulate_operator.network import Faults, Optics
 from scripts.simulate_operator.parameters import Parameters
 from scripts.simulate_operator.planted import Planted, plant
 from scripts.simulate_operator.population import Population, contract_end_at, create
-from scripts.simulate_operator.timeline import Array, Delivery, deliveries
-from scripts.simulate_operator.truth import Truth
+from scripts.simulate_operator.rendering import Rows
+from scripts.simulate_operator.timeline import Array, Delivery
 
-log = logging.getLogger(__name__)
+BLOCK_ROWS = 100_000
 
 
 @dataclass
@@ -37,6 +50,10 @@ class World:
     churn: Churn
     invoices: pd.DataFrame
     payments: pd.DataFrame
+    sources: dict[str, Any] = field(default_factory=dict)  # what happened at each of SOURCES
+
+
+ExtractFunction = Callable[[World, Delivery], Iterator[Rows]]
 
 
 def simulate(parameters: Parameters) -> World:
@@ -50,7 +67,7 @@ def simulate(parameters: Parameters) -> World:
     churn = behaviour.draw_churn(parameters, population, planted, faults, optics, engagement, bills)
     behaviour.end_subscriptions(population, churn)
     invoices, payments = behaviour.invoices_and_payments(parameters, population, bills)
-    return World(
+    world = World(
         parameters,
         population,
         planted,
@@ -61,125 +78,138 @@ def simulate(parameters: Parameters) -> World:
         invoices,
         payments,
     )
+    for module in SOURCES:
+        world.sources[module.NAME] = module.simulate(world)
+    return world
 
 
-def deliver(parameters: Parameters, landing_dir: Path, truth_dir: Path) -> dict[str, int]:
-    """Write all extracts of all delivery dates and the truth; return the true rows per extract."""
-    world = simulate(parameters)
-    landing = Landing(landing_dir, parameters)
-    truth = Truth(world.parameters, world.population)
-    dates = deliveries(parameters.business_date)
-    for number, delivery in enumerate(dates):
-        _deliver_snapshots(world, landing, delivery)
-        _deliver_events(world, landing, dates, number)
-        readings = network.read_optics(
-            parameters, world.population, world.planted, world.optics, delivery
+def extract_functions() -> dict[str, ExtractFunction]:
+    """Return the function of every extract that the source systems deliver."""
+    return EXTRACTS | {name: rows for module in SOURCES for name, rows in module.EXTRACTS.items()}
+
+
+def customers(world: World, delivery: Delivery) -> Iterator[Rows]:
+    known = world.population.customers
+    for part in _blocks(np.flatnonzero(known["joined_at"].to_numpy() < delivery.end)):
+        yield known.iloc[part]
+
+
+def subscriptions(world: World, delivery: Delivery) -> Iterator[Rows]:
+    """Yield the subscriptions as the CRM knows them that night: no later event shows."""
+    everything, end = world.population.subscriptions, delivery.end
+    for part in _blocks(np.flatnonzero(everything["activated_at"].to_numpy() < end)):
+        known = everything.iloc[part]
+        terminated = known["terminated_at"].to_numpy()
+        ended = terminated < end
+        yield known.assign(
+            terminated_at=np.where(ended, terminated, np.datetime64("NaT", "s")),
+            termination_kind=known["termination_kind"].where(ended, None),
+            contract_end_date=contract_end_at(known, end),
         )
-        truth.see_readings(readings)
-        landing.write_csv(
-            find_extract("line", "optical_reading"), delivery.business_date, readings, True
+
+
+def plans(world: World, delivery: Delivery) -> Iterator[Rows]:
+    yield world.population.plans
+
+
+def invoices(world: World, delivery: Delivery) -> Iterator[Rows]:
+    due = np.flatnonzero(delivery.has_events(world.invoices["issued_at"].to_numpy()))
+    for part in _blocks(due):
+        rows = world.invoices.iloc[part]
+        accounts = world.population.accounts.iloc[rows["account"]]
+        yield rows.assign(
+            invoice_id=pd.array(behaviour.invoice_ids(part), dtype="str"),
+            account_id=accounts["account_id"].array,
+            customer_id=accounts["customer_id"].array,
         )
-        _deliver_usage(world, landing, truth, delivery)
-        log.info("delivered %s (%d days)", delivery.business_date, len(delivery.days))
-    truth.write(truth_dir, world.planted, world.faults, world.churn, landing.dirt)
-    return landing.row_counts
 
 
-def _deliver_snapshots(world: World, landing: Landing, delivery: Delivery) -> None:
-    customers, end = world.population.customers, delivery.end
-    known = customers[customers["joined_at"].to_numpy() < end]
-    landing.write_csv(find_extract("crm", "customer"), delivery.business_date, known)
-    landing.write_csv(
-        find_extract("crm", "subscription"),
-        delivery.business_date,
-        subscriptions_at(world.population, end),
-    )
-    landing.write_csv(find_extract("crm", "plan"), delivery.business_date, world.population.plans)
-
-
-def subscriptions_at(population: Population, end: np.datetime64) -> pd.DataFrame:
-    """Return the subscriptions as the CRM knew them at `end`: no later event shows."""
-    subscriptions = population.subscriptions
-    terminated = subscriptions["terminated_at"].to_numpy()
-    ended = terminated < end
-    known = subscriptions.assign(
-        terminated_at=np.where(ended, terminated, np.datetime64("NaT", "s")),
-        termination_kind=subscriptions["termination_kind"].where(ended, None),
-        contract_end_date=contract_end_at(subscriptions, end),
-    )
-    return known[subscriptions["activated_at"].to_numpy() < end]
-
-
-def _deliver_events(
-    world: World, landing: Landing, dates: tuple[Delivery, ...], number: int
-) -> None:
-    business_date = dates[number].business_date
-    billing = (("invoice", "issued_at", world.invoices), ("payment", "paid_at", world.payments))
-    for name, column, frame in billing:
-        is_new = _delivery_numbers(dates, frame[column].to_numpy()) == number
-        landing.write_csv(
-            find_extract("billing", name), business_date, frame[is_new], name == "payment"
+def payments(world: World, delivery: Delivery) -> Iterator[Rows]:
+    due = np.flatnonzero(delivery.has_events(world.payments["paid_at"].to_numpy()))
+    for part in _blocks(due):
+        rows = world.payments.iloc[part]
+        accounts = world.population.accounts.iloc[rows["account"]]
+        yield rows.assign(
+            payment_id=pd.array(behaviour.payment_ids(part), dtype="str"),
+            invoice_id=pd.array(behaviour.invoice_ids(rows["invoice"].to_numpy()), dtype="str"),
+            account_id=accounts["account_id"].array,
+            customer_id=accounts["customer_id"].array,
         )
-    landing.write_csv(
-        find_extract("fault", "trouble_ticket"), business_date, _tickets(world, dates, number)
-    )
-    landing.write_csv(
-        find_extract("fault", "dispatch"), business_date, _dispatches(world, dates, number)
-    )
 
 
-def _tickets(world: World, dates: tuple[Delivery, ...], number: int) -> pd.DataFrame:
-    """Return the tickets that are new or have changed, in the state at the end of that date."""
-    tickets, end = world.faults.tickets, dates[number].end
-    changed = tickets["changed_at"].to_numpy()
+def tickets(world: World, delivery: Delivery) -> Iterator[Rows]:
+    """Yield the tickets that are new or have changed, in the state at the end of that date."""
+    known, end = world.faults.tickets, delivery.end
+    changed = known["changed_at"].to_numpy()
     is_changed = changed < end
-    is_closed = is_changed & (tickets["final_state"] == "closed").to_numpy()
-    current = tickets.assign(
+    is_closed = is_changed & (known["final_state"] == "closed").to_numpy()
+    current = known.assign(
         closed_at=np.where(is_closed, changed, np.datetime64("NaT", "s")),
-        ticket_state=np.where(is_changed, tickets["final_state"], tickets["open_state"]),
-        urge_count=np.where(is_changed, tickets["urge_count"], tickets["urge_count"] // 2),
-        fault_category=tickets["category"],
+        ticket_state=np.where(is_changed, known["final_state"], known["open_state"]),
+        urge_count=np.where(is_changed, known["urge_count"], known["urge_count"] // 2),
+        fault_category=known["category"],
     )
-    return current[_is_due(dates, number, tickets["reported_at"].to_numpy(), changed)]
+    yield current[_is_due(delivery, known["reported_at"].to_numpy(), changed)]
 
 
-def _dispatches(world: World, dates: tuple[Delivery, ...], number: int) -> pd.DataFrame:
-    dispatches, end = world.faults.dispatches, dates[number].end
-    completed = dispatches["completed_at"].to_numpy()
-    current = dispatches.assign(
+def dispatches(world: World, delivery: Delivery) -> Iterator[Rows]:
+    known, end = world.faults.dispatches, delivery.end
+    completed = known["completed_at"].to_numpy()
+    current = known.assign(
         completed_at=np.where(completed < end, completed, np.datetime64("NaT", "s"))
     )
-    return current[_is_due(dates, number, dispatches["dispatched_at"].to_numpy(), completed)]
+    yield current[_is_due(delivery, known["dispatched_at"].to_numpy(), completed)]
 
 
-def _is_due(dates: tuple[Delivery, ...], number: int, created: Array, changed: Array) -> Array:
-    return np.asarray(
-        (_delivery_numbers(dates, created) == number)
-        | (_delivery_numbers(dates, changed) == number)
-    ) & (_delivery_numbers(dates, created) <= number)
+def _blocks(rows: Array) -> Iterator[Array]:
+    """Yield the row numbers in parts, so that memory does not grow with the operator."""
+    for first in range(0, len(rows), BLOCK_ROWS):
+        yield rows[first : first + BLOCK_ROWS]
 
 
-def _delivery_numbers(dates: tuple[Delivery, ...], moments: Array) -> Array:
-    """Return which delivery carries each moment; what lies before the history comes with the first.
-
-    An event in the very moment in which the business date ends comes with the last delivery (a
-    clock that is slightly fast): whoever reads the extracts must leave it to the next day.
-    """
-    ends = np.array([delivery.end for delivery in dates])
-    numbers = np.searchsorted(ends, moments, side="right")
-    return np.asarray(np.where(moments == ends[-1], len(dates) - 1, numbers))
+def _is_due(delivery: Delivery, created: Array, changed: Array) -> Array:
+    is_known = created <= delivery.end if delivery.is_last else created < delivery.end
+    is_changed = delivery.has_changes(created) | delivery.has_changes(changed)
+    return np.asarray(is_known & is_changed)
 
 
-def _deliver_usage(world: World, landing: Landing, truth: Truth, delivery: Delivery) -> None:
-    ids = world.population.subscriptions["subscription_id"].to_numpy()
-    drawn = usage.draw_usage(
+def optical_readings(world: World, delivery: Delivery) -> Iterator[Rows]:
+    return network.read_optics(
+        world.parameters, world.population, world.planted, world.optics, delivery
+    )
+
+
+def broadband_hours(world: World, delivery: Delivery) -> Iterator[Rows]:
+    return usage.draw_usage(
         world.parameters, world.population, world.planted, world.engagement, delivery
     )
 
-    def seen() -> Iterator[pd.DataFrame]:
-        for frame in drawn:
-            truth.see_usage(frame)
-            yield frame.assign(subscription_id=ids[frame["line"]])
 
-    extract = find_extract("usage", "broadband_hourly")
-    landing.write_parquet(extract, delivery.business_date, seen())
+EXTRACTS: dict[str, ExtractFunction] = {
+    "crm.customer": customers,
+    "crm.subscription": subscriptions,
+    "crm.plan": plans,
+    "billing.invoice": invoices,
+    "billing.payment": payments,
+    "fault.trouble_ticket": tickets,
+    "fault.dispatch": dispatches,
+    "line.optical_reading": optical_readings,
+    "usage.broadband_hourly": broadband_hours,
+}
+
+# Further source systems, each a module with NAME, simulate(world) and EXTRACTS; a module may look
+# at what the ones before it have simulated.
+SOURCES: tuple[Any, ...] = (
+    organisation,
+    service_status,
+    customer_records,
+    mobile_usage,
+    movements,
+    value_added,
+    orders,
+    line_tests,
+    mass_messages,
+    contacts,
+    channels,
+    retention_feedback,
+)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from scripts.simulate_operator.parameters import Parameters
 from scripts.simulate_operator.planted import Planted
@@ -51,6 +53,8 @@ LONGEST_FIRST_DISPATCH_HOURS = 8
 HOUR_WEIGHTS = np.array(
     [1] * 7 + [3, 6, 9, 10, 9, 7, 7, 8, 9, 9, 8, 9, 10, 8, 6, 3, 2], dtype=float
 )
+DIRECTIONS = {"downstream": 0.0, "upstream": 1.5}  # upstream light loses about 1.5 dB more
+ALL = slice(None)
 TIME_COLUMNS = ["reported_at", "changed_at", "dispatched_at", "completed_at"]
 
 
@@ -73,11 +77,13 @@ class Optics:
     repaired_at: Array
     is_power: Array
 
-    def loss_at(self, moment: np.datetime64) -> Array:
+    def loss_at(self, moment: np.datetime64, rows: Array | slice = ALL) -> Array:
         """Return the true loss in dB, which a reading measures with some noise."""
-        drifted = (moment - self.drift_start).astype("timedelta64[s]").astype("float64") / DAY
-        is_drifting = (drifted > 0) & (moment < self.repaired_at)
-        return self.base + np.where(is_drifting, (drifted * self.drift_per_day).clip(0, 9.5), 0.0)
+        span = moment - self.drift_start[rows]
+        drifted = span.astype("timedelta64[s]").astype("float64") / DAY
+        is_drifting = (drifted > 0) & (moment < self.repaired_at[rows])
+        drift = (drifted * self.drift_per_day[rows]).clip(0, 9.5)
+        return np.asarray(self.base[rows] + np.where(is_drifting, drift, 0.0))
 
 
 def draw_faults(parameters: Parameters, population: Population, planted: Planted) -> Faults:
@@ -101,7 +107,7 @@ def settle_faults(
     """Cut what lies after a line's end, add the planted rows, and number everything by time."""
     tickets, dispatches = _cut_at_termination(population, faults)
     extra = pd.DataFrame(planted.tickets)
-    extra["category"] = CATEGORIES[0]
+    extra["category"] = CATEGORIES[np.arange(len(extra)) % len(CATEGORIES)]
     extra["urge_count"] = 0
     extra_tickets = extra.drop(columns="dispatched_at")
     extra_dispatches = extra[["dispatched_at"]].assign(
@@ -282,13 +288,16 @@ def read_optics(
     planted: Planted,
     optics: Optics,
     delivery: Delivery,
-) -> pd.DataFrame:
-    """Take the readings of one delivery: weekly in the back-fill, daily in the last week."""
+) -> Iterator[pa.Table]:
+    """Take the readings of one delivery: weekly in the back-fill, daily in the last week.
+
+    Beside the columns of the extract: `line`, and whether the row is a downstream loss.
+    """
     is_daily = len(delivery.days) == 1
     keep = ~np.isin(optics.lines, planted.lines("optical_loss"))
     activated = population.subscriptions["activated_at"].to_numpy()[optics.lines]
     terminated = population.subscriptions["terminated_at"].to_numpy()[optics.lines]
-    frames = []
+    ids = pa.array(population.subscriptions["subscription_id"], pa.string())
     for day in delivery.days:
         random = parameters.random("readings", day.toordinal())
         start = midnight(day)
@@ -297,45 +306,58 @@ def read_optics(
         is_read = random.random(len(optics.lines)) >= parameters.missed_reading_share
         lives = (activated < start) & ~(terminated < measured)
         chosen = np.flatnonzero(keep & is_due & is_read & lives)
-        loss = optics.loss_at(start)[chosen]
-        frames.extend(_readings(parameters, random, optics, chosen, measured[chosen], loss))
+        loss = optics.loss_at(start, chosen)
+        for direction in DIRECTIONS:
+            value, is_power = _measured(parameters, random, optics, chosen, loss, direction)
+            yield _readings(ids, optics.lines[chosen], measured[chosen], direction, value, is_power)
     extra = pd.DataFrame(planted.readings)
     extra["measured_at"] = extra["measured_at"].astype("datetime64[s]")
-    last = delivery.end if delivery.business_date == parameters.business_date else None
-    inside = (extra["measured_at"] >= midnight(delivery.first_day)) & (
-        (extra["measured_at"] < delivery.end) | (extra["measured_at"] == last)
-    )
-    readings = pd.concat([*frames, extra[inside]], ignore_index=True)
-    ids = population.subscriptions["subscription_id"].to_numpy()
-    readings.insert(0, "subscription_id", ids[readings["line"]])
-    return readings
+    inside = extra[delivery.has_events(extra["measured_at"].to_numpy())]
+    for direction in DIRECTIONS:
+        rows = inside[inside["direction"] == direction]
+        lines, moments, values = (
+            rows[name].to_numpy() for name in ("line", "measured_at", "reading_value")
+        )
+        is_power = (rows["reading_unit"] == "dBm").to_numpy()
+        yield _readings(ids, lines, moments, direction, values, is_power)
 
 
-def _readings(
+def _measured(
     parameters: Parameters,
     random: np.random.Generator,
     optics: Optics,
     chosen: Array,
-    measured: Array,
     loss: Array,
-) -> list[pd.DataFrame]:
-    """Measure both directions; upstream light loses about 1.5 dB more."""
-    frames = []
-    for direction, more in (("downstream", 0.0), ("upstream", 1.5)):
-        value = np.round(loss + more + random.normal(0, 0.2, len(chosen)), 2)
-        is_power = optics.is_power[chosen] | (
-            random.random(len(chosen)) < parameters.power_reading_share
-        )
-        power = np.round(parameters.launch_power_dbm - value, 2)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "line": optics.lines[chosen],
-                    "measured_at": measured,
-                    "direction": direction,
-                    "reading_value": np.where(is_power, power, value),
-                    "reading_unit": np.where(is_power, "dBm", "dB"),
-                }
-            )
-        )
-    return frames
+    direction: str,
+) -> tuple[Array, Array]:
+    """Return what is measured, and where it is received power instead of loss."""
+    value = np.round(loss + DIRECTIONS[direction] + random.normal(0, 0.2, len(chosen)), 2)
+    is_power = optics.is_power[chosen] | (
+        random.random(len(chosen)) < parameters.power_reading_share
+    )
+    power = np.round(parameters.launch_power_dbm - value, 2)
+    return np.where(is_power, power, value), is_power
+
+
+def _readings(
+    ids: pa.Array,
+    lines: Array,
+    measured_at: Array,
+    direction: str,
+    value: Array,
+    is_power: Array,
+) -> pa.Table:
+    unit = pa.DictionaryArray.from_arrays(
+        pa.array(is_power.astype("int8")), pa.array(["dB", "dBm"])
+    )
+    return pa.table(
+        {
+            "subscription_id": ids.take(pa.array(lines)),
+            "measured_at": measured_at,
+            "direction": pa.repeat(direction, len(lines)),
+            "reading_value": value,
+            "reading_unit": unit,
+            "line": lines,
+            "is_downstream_loss": ~is_power & (direction == "downstream"),
+        }
+    )

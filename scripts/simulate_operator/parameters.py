@@ -14,6 +14,8 @@ from zlib import crc32
 
 import numpy as np
 
+DIRT_LEVELS = ("none", "rows", "full")
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -22,7 +24,9 @@ class Parameters:
     business_date: date
     seed: int = 7
     customer_count: int = 8000  # customers at the start of the history, and roughly at its end
-    is_clean: bool = False  # True: no contract-breaking, duplicate or redelivered rows
+    dirt: str = "rows"  # none; rows: broken, doubled and redelivered ones; full: faulty files too
+    history_days: int | None = None  # so many daily deliveries; None: chunks first, see timeline
+    snapshot_every_days: int = 1  # a large operator's snapshots need not come every day
 
     # Population
     broadband_share: float = 0.75  # customers who hold broadband

@@ -6,7 +6,7 @@ numpy datetime64[s].
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -25,10 +25,16 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Delivery:
-    """One business date on which extracts are delivered, and the days whose events they carry."""
+    """One business date on which extracts are delivered, and the days whose events they carry.
+
+    `carries_past`: its events also include what lies before its first day.
+    """
 
     business_date: date
     first_day: date
+    is_first: bool = False
+    is_last: bool = False
+    carries_past: bool = False
 
     @property
     def days(self) -> list[date]:
@@ -36,24 +42,57 @@ class Delivery:
         return [self.first_day + timedelta(days=number) for number in range(count)]
 
     @property
+    def start(self) -> np.datetime64:
+        return midnight(self.first_day)
+
+    @property
     def end(self) -> np.datetime64:
         """End of the business date, exclusive."""
         return end_of(self.business_date)
 
+    def has_events(self, moments: Array) -> Array:
+        """Tell which moments' events come with this delivery.
 
-def deliveries(business_date: date) -> tuple[Delivery, ...]:
-    """Return chunks of 30 days, one shorter chunk, then the last seven days one by one."""
+        An event in the very moment in which the last business date ends comes with the last
+        delivery (a clock that is slightly fast): whoever reads the extracts must leave it to the
+        next day.
+        """
+        is_known = (moments <= self.end) if self.is_last else (moments < self.end)
+        return np.asarray(is_known if self.carries_past else is_known & (moments >= self.start))
+
+    def has_changes(self, moments: Array) -> Array:
+        """Tell which moments' changes of state come with it; the first delivery has all so far."""
+        return replace(self, carries_past=self.is_first).has_events(moments)
+
+
+def deliveries(business_date: date, history_days: int | None = None) -> tuple[Delivery, ...]:
+    """Return the deliveries up to the business date.
+
+    By default chunks of 30 days whose first also carries what lies before, one shorter chunk, then
+    the last seven days one by one. With `history_days` that many single days, and of the time
+    before them no events, only the state that they left.
+    """
 
     def back(days: int) -> date:
         return business_date - timedelta(days=days)
 
+    if history_days is not None:
+        daily = [Delivery(back(days), back(days)) for days in range(history_days - 1, -1, -1)]
+        return _marked(daily)
     chunks = [
         Delivery(back(last), back(last + PERIOD_DAYS - 1))
         for last in range(HISTORY_DAYS - PERIOD_DAYS, 0, -PERIOD_DAYS)
     ]
     remainder = Delivery(back(DAILY_DELIVERIES), back(PERIOD_DAYS - 1))
     daily = [Delivery(back(days), back(days)) for days in range(DAILY_DELIVERIES - 1, -1, -1)]
-    return (*chunks, remainder, *daily)
+    chunks[0] = replace(chunks[0], carries_past=True)
+    return _marked([*chunks, remainder, *daily])
+
+
+def _marked(items: list[Delivery]) -> tuple[Delivery, ...]:
+    items[0] = replace(items[0], is_first=True)
+    items[-1] = replace(items[-1], is_last=True)
+    return tuple(items)
 
 
 def midnight(day: date) -> np.datetime64:

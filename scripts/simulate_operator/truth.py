@@ -6,17 +6,22 @@ rule, seed and contract of the warehouse, so that the two can be compared.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from scripts.simulate_operator.behaviour import Churn
+from scripts.simulate_operator.extracts import SOURCES, World
 from scripts.simulate_operator.network import Faults
 from scripts.simulate_operator.parameters import Parameters
 from scripts.simulate_operator.planted import GIBIBYTE, REPEAT_LIMITS, Planted
 from scripts.simulate_operator.population import Population
+from scripts.simulate_operator.rendering import Rows
 from scripts.simulate_operator.timeline import (
     DAY,
     Array,
@@ -24,14 +29,13 @@ from scripts.simulate_operator.timeline import (
     months_before,
     period_starts,
 )
-from scripts.simulate_operator.usage import TRAFFIC_WINDOW_DAYS
+from scripts.simulate_operator.usage import TRAFFIC_WINDOW_DAYS, USAGE_COLUMNS
 
 HIGH_RENT = 189.0  # yuan a month, RISK-12
 HIGH_LOSS_DB = 28.0  # RISK-16
 LONG_FAULT = np.timedelta64(10 * DAY, "s")  # RISK-10, RISK-11
 MINIMUM_ONLINE_MINUTES = 600
-DIRT_KEY = ["source", "extract", "business_date", "file", "kind"]
-DIRT_COUNTS = ["row_count", "rejected_row_count"]
+CASE_COLUMNS = ["rule_code", "subscription_id", "case_name", "is_raised"]
 LATENT_COLUMNS = [
     "customer_id",
     "kind",
@@ -56,30 +60,44 @@ class Truth:
         self.online_minutes = np.zeros(count, dtype="int64")
         self.loss = np.full(count, np.nan)
         self.measured_at = np.full(count, np.datetime64("1900-01-01", "s"))
+        self._lock = Lock()
+        self._looks: dict[str, Callable[[pa.Table], None]] = {
+            "line.optical_reading": self.see_readings,
+            "usage.broadband_hourly": self.see_usage,
+        }
 
-    def see_readings(self, readings: pd.DataFrame) -> None:
+    def watches(self, extract: str) -> bool:
+        """Tell whether rows of this extract decide on a warning."""
+        return extract in self._looks
+
+    def seen(self, extract: str, blocks: Iterator[Rows]) -> Iterator[Rows]:
+        """Hand the blocks of a watched extract on after a look at them."""
+        for block in blocks:
+            with self._lock:
+                self._looks[extract](block)
+            yield block
+
+    def see_readings(self, readings: pa.Table) -> None:
         """Remember the latest downstream loss per line; received power (dBm) is no loss."""
-        counted = readings[
-            (readings["reading_unit"] == "dB")
-            & (readings["direction"] == "downstream")
-            & (readings["measured_at"] < self.end)
-        ]
-        latest = counted.sort_values("measured_at").drop_duplicates("line", keep="last")
-        line = latest["line"].to_numpy()
-        measured = latest["measured_at"].to_numpy()
-        newer = measured > self.measured_at[line]
-        self.loss[line[newer]] = latest["reading_value"].to_numpy()[newer]
-        self.measured_at[line[newer]] = measured[newer]
+        measured_at = readings["measured_at"].to_numpy().astype("datetime64[s]")
+        counted = readings["is_downstream_loss"].to_numpy() & (measured_at < self.end)
+        line, value = (readings[name].to_numpy()[counted] for name in ("line", "reading_value"))
+        measured_at = measured_at[counted]
+        order = np.argsort(measured_at, kind="stable")
+        order = order[measured_at[order] > self.measured_at[line[order]]]
+        self.loss[line[order]] = value[order]  # of several the last stays
+        self.measured_at[line[order]] = measured_at[order]
 
-    def see_usage(self, hours: pd.DataFrame) -> None:
+    def see_usage(self, hours: pa.Table) -> None:
         """Add up bytes and minutes of the 30 local days that end with the business date."""
         start = self.end - np.timedelta64(TRAFFIC_WINDOW_DAYS * DAY, "s")
-        begun = hours["hour_start_at"].to_numpy()
-        counted = hours[(begun >= start) & (begun < self.end)]
-        line = counted["line"].to_numpy()
-        traffic = (counted["download_bytes"] + counted["upload_bytes"]).to_numpy()
-        np.add.at(self.total_bytes, line, traffic)
-        np.add.at(self.online_minutes, line, counted["online_minutes"].to_numpy())
+        begun = hours["hour_start_at"].to_numpy().astype("datetime64[s]")
+        counted = (begun >= start) & (begun < self.end)
+        line, download, upload, minutes = (
+            hours[name].to_numpy()[counted] for name in USAGE_COLUMNS if name != "hour_start_at"
+        )
+        np.add.at(self.total_bytes, line, download + upload)
+        np.add.at(self.online_minutes, line, minutes)
 
     def expected_warnings(self, faults: Faults) -> pd.DataFrame:
         """Return one row per rule and live subscription that must be warned of."""
@@ -90,6 +108,17 @@ class Truth:
             "high_traffic_bandwidth": self._is_broadband() & self._has_high_traffic(),
             "optical_loss": self.loss >= HIGH_LOSS_DB,
         }
+        return self._warnings(rules)
+
+    def further_warnings(self, world: World) -> pd.DataFrame:
+        """Return the same for the rules that further source systems decide on."""
+        rules: dict[str, Array] = {}
+        for module in SOURCES:
+            if hasattr(module, "expected_warnings"):
+                rules |= module.expected_warnings(world)
+        return self._warnings(rules)
+
+    def _warnings(self, rules: dict[str, Array]) -> pd.DataFrame:
         ids = self.population.subscriptions["subscription_id"].to_numpy()
         frames = [
             pd.DataFrame(
@@ -151,29 +180,30 @@ class Truth:
             & (self.total_bytes * 60 > self.online_minutes * GIBIBYTE)
         )
 
-    def write(
-        self,
-        folder: Path,
-        planted: Planted,
-        faults: Faults,
-        churn: Churn,
-        dirt: list[dict[str, object]],
-    ) -> None:
-        """Write all truth files into `folder`."""
+    def write(self, folder: Path, world: World) -> None:
+        """Write all truth files but for the list of the dirt into `folder`.
+
+        `planted_case.csv` has the cases of the rules in `expected_warning.csv`, `source_case.csv`
+        and `source_warning.csv` have the same of further source systems.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        _write_csv(self.expected_warnings(faults), folder / "expected_warning.csv")
-        _write_csv(self.planted_cases(planted), folder / "planted_case.csv")
-        _write_csv(_summed_dirt(dirt), folder / "planted_dirt.csv")
+        _write_csv(self.expected_warnings(world.faults), folder / "expected_warning.csv")
+        _write_csv(self.planted_cases(world.planted), folder / "planted_case.csv")
+        cases = [
+            module.planted_cases(world) for module in SOURCES if hasattr(module, "planted_cases")
+        ]
+        _write_csv(pd.concat(cases)[CASE_COLUMNS], folder / "source_case.csv")
+        _write_csv(self.further_warnings(world), folder / "source_warning.csv")
         latents = self.population.customers[LATENT_COLUMNS]
         latents.to_parquet(folder / "customer_latent.parquet", index=False)
-        hazards = monthly_hazards(self.parameters.business_date, self.population, churn)
+        hazards = monthly_hazards(self.parameters.business_date, self.population, world.churn)
         hazards.to_parquet(folder / "monthly_hazard.parquet", index=False)
 
     def planted_cases(self, planted: Planted) -> pd.DataFrame:
         cases = pd.DataFrame(planted.cases)
         ids = self.population.subscriptions["subscription_id"].to_numpy()
         cases["subscription_id"] = ids[cases["line"]]
-        return cases[["rule_code", "subscription_id", "case_name", "is_raised"]]
+        return cases[CASE_COLUMNS]
 
 
 def monthly_hazards(business_date: date, population: Population, churn: Churn) -> pd.DataFrame:
@@ -202,12 +232,6 @@ def monthly_hazards(business_date: date, population: Population, churn: Churn) -
             )
         )
     return pd.concat(frames, ignore_index=True)
-
-
-def _summed_dirt(dirt: list[dict[str, object]]) -> pd.DataFrame:
-    """Return one row per file and kind of dirt."""
-    frame = pd.DataFrame(dirt, columns=[*DIRT_KEY, *DIRT_COUNTS])
-    return frame.groupby(DIRT_KEY, as_index=False, sort=False)[DIRT_COUNTS].sum()
 
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> None:

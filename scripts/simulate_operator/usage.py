@@ -7,6 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from scripts.simulate_operator.behaviour import Engagement
 from scripts.simulate_operator.parameters import Parameters
@@ -27,21 +28,29 @@ def draw_usage(
     planted: Planted,
     engagement: Engagement,
     delivery: Delivery,
-) -> Iterator[pd.DataFrame]:
-    """Yield the hours online of one delivery, ordered by line and hour, planted rows last."""
+) -> Iterator[pa.Table]:
+    """Yield the hours online of one delivery, ordered by line and hour, planted rows last.
+
+    `line` comes beside the columns of the extract.
+    """
     lines = np.flatnonzero(population.subscriptions["product_type"] == "broadband")
+    customer = population.subscriptions["customer"].to_numpy()
+    ids = pa.array(population.subscriptions["subscription_id"], pa.string())
     rate, activity = _habits(parameters, population, lines)
     for block in range(0, len(lines), BLOCK_LINES):
         part = slice(block, block + BLOCK_LINES)
         random = parameters.random("usage", delivery.business_date.toordinal(), block)
         chance = activity[part, None] * _presence(population, lines[part], delivery)
-        chance *= engagement.factor(
-            population.subscriptions["customer"].to_numpy()[lines[part]],
-            _day_numbers(parameters, delivery),
-        )
+        chance *= engagement.factor(customer[lines[part]], _day_numbers(parameters, delivery))
         drawn = _hours(parameters, random, lines[part], rate[part], chance, delivery)
-        yield drawn[~_is_replaced(parameters, planted, drawn)]
-    yield _planted_hours(planted, delivery)
+        drawn = _without_replaced(parameters, planted, drawn)
+        if len(drawn["line"]):
+            yield _table(ids, drawn)
+    yield _table(ids, _planted_hours(planted, delivery))
+
+
+def _table(ids: pa.Array, hours: dict[str, Array]) -> pa.Table:
+    return pa.table({"subscription_id": ids.take(pa.array(hours["line"]))} | hours)
 
 
 def _habits(parameters: Parameters, population: Population, lines: Array) -> tuple[Array, Array]:
@@ -86,38 +95,40 @@ def _hours(
     rate: Array,
     chance: Array,
     delivery: Delivery,
-) -> pd.DataFrame:
+) -> dict[str, Array]:
     """Draw which hours each line is online, for how many minutes and with how many bytes."""
     profile = (HOURS / HOURS.sum() * parameters.mean_online_hours).astype("float32")
     draw = random.random((*chance.shape, 24), dtype="float32")
     line, day, hour = np.nonzero(draw < (chance[:, :, None] * profile).clip(0, 0.97))
     count = len(line)
-    minutes = np.minimum(random.integers(12, 95, count), 60)
+    minutes = np.minimum(random.integers(12, 95, count, dtype="int32"), 60)
     sigma = np.float32(parameters.hourly_sigma)
     noise = np.exp(sigma * random.standard_normal(count, dtype="float32") - sigma**2 / 2)
-    total = rate[line] * noise * (minutes / 60) * GIBIBYTE
-    upload = total * random.uniform(0.03, 0.15, count)
+    total = rate[line] * noise * (minutes.astype("float32") / 60) * np.float32(GIBIBYTE)
+    share = np.float32(0.03) + np.float32(0.12) * random.random(count, dtype="float32")
+    upload = (total * share).astype("int64")
     start = midnight(delivery.first_day) + ((day * 24 + hour) * 3600).astype("timedelta64[s]")
-    values = (
-        lines[line],
-        start,
-        (total - upload).astype("int64"),
-        upload.astype("int64"),
-        minutes.astype("int64"),
-    )
-    return pd.DataFrame(dict(zip(USAGE_COLUMNS, values, strict=True)))
+    values = (lines[line], start, total.astype("int64") - upload, upload, minutes)
+    return dict(zip(USAGE_COLUMNS, values, strict=True))
 
 
-def _is_replaced(parameters: Parameters, planted: Planted, drawn: pd.DataFrame) -> Array:
-    """Tell the hours of planted lines that lie in their exact window or the days just before."""
+def _without_replaced(
+    parameters: Parameters, planted: Planted, drawn: dict[str, Array]
+) -> dict[str, Array]:
+    """Leave out the hours of planted lines in their exact window and on the day before it."""
     first = end_of(parameters.business_date) - np.timedelta64((TRAFFIC_WINDOW_DAYS + 1) * DAY, "s")
-    is_planted = np.isin(drawn["line"], planted.lines("high_traffic_bandwidth"))
-    return is_planted & (drawn["hour_start_at"].to_numpy() >= first)
+    lines = planted.lines("high_traffic_bandwidth")
+    is_planted = np.isin(drawn["line"], lines)
+    if not is_planted.any():
+        return drawn
+    kept = ~(is_planted & (drawn["hour_start_at"] >= first))
+    return {name: values[kept] for name, values in drawn.items()}
 
 
-def _planted_hours(planted: Planted, delivery: Delivery) -> pd.DataFrame:
+def _planted_hours(planted: Planted, delivery: Delivery) -> dict[str, Array]:
     hours = pd.DataFrame(planted.usage)[USAGE_COLUMNS]
     hours["hour_start_at"] = hours["hour_start_at"].astype("datetime64[s]")
     start = hours["hour_start_at"]
-    inside = (start >= midnight(delivery.first_day)) & (start < delivery.end)
-    return hours[inside].sort_values(["line", "hour_start_at"], ignore_index=True)
+    inside = hours[(start >= delivery.start) & (start < delivery.end)]
+    inside = inside.sort_values(["line", "hour_start_at"])
+    return {name: inside[name].to_numpy() for name in USAGE_COLUMNS}

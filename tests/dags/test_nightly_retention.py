@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -14,16 +15,19 @@ import pytest
 from scripts import nightly_steps
 from scripts.database import connect, fetch_all
 from scripts.run_nightly import run_nightly
-from scripts.simulate_operator.extracts import deliver
+from scripts.simulate_operator.delivering import deliver
 from scripts.simulate_operator.parameters import Parameters
 from scripts.warehouse import Role
 
 NIGHT = date(2026, 11, 20)
+DAY_BEFORE = date(2026, 11, 19)
 COUNTED = (
     "raw.crm__customer",
     "raw.usage__broadband_daily",
     "raw.rejected_row",
     "ops.extract_load",
+    "ops.extract_staleness",
+    "ops.stale_relation",
     "marts.customer_360",
     "marts.fct_risk_warning",
     "marts.fct_retention_decision",
@@ -36,7 +40,7 @@ COUNTED = (
 @pytest.fixture
 def landing(tmp_path: Path) -> Path:
     """Write the deliveries of a small operator, too small to train a model on, and its truth."""
-    parameters = Parameters(business_date=NIGHT, seed=7, customer_count=500, is_clean=False)
+    parameters = Parameters(business_date=NIGHT, seed=7, customer_count=500)
     deliver(parameters, tmp_path / "landing", tmp_path / "truth")
     return tmp_path / "landing"
 
@@ -91,6 +95,7 @@ def published() -> list[dict[str, Any]]:
 def repeat_without_airflow(landing: Path) -> None:
     """Run the steps that write data again, as plain functions."""
     nightly_steps.load_extracts(NIGHT, landing)
+    nightly_steps.assess_staleness(NIGHT)
     nightly_steps.check_landing(NIGHT)
     nightly_steps.transform(NIGHT)
     nightly_steps.decide(NIGHT)
@@ -99,13 +104,44 @@ def repeat_without_airflow(landing: Path) -> None:
     nightly_steps.export_call_list(NIGHT)
 
 
+def stale_relations() -> set[tuple[str, str, str, date]]:
+    rows = fetch_all(
+        Role.ANALYST,
+        "select relation, source, extract, last_loaded_date from marts.stale_relation"
+        " where business_date = %(night)s",
+        night=NIGHT,
+    )
+    return {
+        (row["relation"], row["source"], row["extract"], row["last_loaded_date"]) for row in rows
+    }
+
+
 def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
-    landing: Path, tmp_path: Path
+    landing: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """It goes on without the payments, and marks what shows them as of the day before."""
+    shutil.rmtree(landing / "billing" / "payment" / NIGHT.isoformat())
     assert run_nightly(NIGHT, landing)
+    affected = {
+        "dialer.call_task",
+        "marts.customer_360",
+        "marts.fct_churn_feature",
+        "marts.fct_churn_label",
+        "marts.fct_retention_decision",
+        "ml.churn_score",
+    }
+    assert {mark for mark in stale_relations() if mark[3] is not None} == {
+        (relation, "billing", "payment", DAY_BEFORE) for relation in affected
+    }
+    summary = capfd.readouterr().out
+    assert (
+        "billing (payment): not delivered, last delivered 2026-11-19; affects "
+        + ", ".join(sorted(affected))
+    ) in " ".join(summary.split())
     assert steps() == {
         "prepare_warehouse": "success",
         "load_extracts": "success",
+        "assess_staleness": "success",
         "check_landing": "success",
         "transform": "success",
         "ensure_champion": "skipped",
@@ -139,6 +175,7 @@ def test_a_customer_extract_that_cannot_be_read_stops_the_night_before_dbt(
     assert steps() == {
         "prepare_warehouse": "success",
         "load_extracts": "success",
+        "assess_staleness": "success",
         "check_landing": "failed",
     }
     assert "crm.customer" in caplog.text

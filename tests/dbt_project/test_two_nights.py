@@ -11,7 +11,9 @@ import pytest
 from psycopg import sql
 
 from scripts import run_dbt
+from scripts.contracts import read_extracts
 from scripts.database import fetch_all
+from scripts.raw_tables import create_partition_statement
 
 FIRST_NIGHT = date(2026, 11, 19)
 SECOND_NIGHT = date(2026, 11, 20)
@@ -43,6 +45,8 @@ CUSTOMERS = {
 def raw_rows(warehouse_db: str) -> str:
     """Fill raw as if both nights, and one event too late for either, had been delivered."""
     with psycopg.connect(warehouse_db) as connection:
+        for extract in read_extracts():
+            connection.execute(create_partition_statement(extract, SECOND_NIGHT))
         for delivered in (FIRST_NIGHT, SECOND_NIGHT):
             _insert_snapshot(connection, delivered)
         _insert_events(connection)
@@ -53,21 +57,21 @@ def _insert_snapshot(connection: psycopg.Connection, delivered: date) -> None:
     for plan, rent in (("premium", 200), ("basic", 99)):
         connection.execute(
             "insert into raw.crm__plan (plan_id, plan_name, product_type, monthly_rent_amount,"
-            " valid_from, business_date, source_file)"
-            " values (%s, %s, 'broadband', %s, '2020-01-01', %s, 'plan.csv')",
+            " valid_from, business_date, extract_load_id)"
+            " values (%s, %s, 'broadband', %s, '2020-01-01', %s, 1)",
             [plan, plan, rent, delivered],
         )
     for name, (phone, is_do_not_call, plan) in CUSTOMERS.items():
         connection.execute(
             "insert into raw.crm__customer (customer_id, customer_name, contact_phone, region,"
-            " is_do_not_call, registered_date, business_date, source_file)"
-            " values (%s, '张三', %s, '成都', %s, '2020-01-01', %s, 'customer.csv')",
+            " is_do_not_call, registered_date, business_date, extract_load_id)"
+            " values (%s, '张三', %s, '成都', %s, '2020-01-01', %s, 1)",
             [name, phone, is_do_not_call, delivered],
         )
         connection.execute(
             "insert into raw.crm__subscription (subscription_id, customer_id, account_id,"
-            " product_type, plan_id, activated_at, business_date, source_file)"
-            " values (%s, %s, %s, 'broadband', %s, '2020-01-01 00:00+08', %s, 'subscription.csv')",
+            " product_type, plan_id, activated_at, business_date, extract_load_id)"
+            " values (%s, %s, %s, 'broadband', %s, '2020-01-01 00:00+08', %s, 1)",
             [f"line_of_{name}", name, name, plan, delivered],
         )
 
@@ -76,8 +80,8 @@ def _insert_events(connection: psycopg.Connection) -> None:
     """The second night brings a weak reading and a ticket; one ticket is later than its file."""
     connection.execute(
         "insert into raw.line__optical_reading (subscription_id, measured_at, direction,"
-        " reading_value, reading_unit, business_date, source_file)"
-        " values ('line_of_dimming', '2026-11-20 04:00+08', 'downstream', 29, 'dB', %s, 'o.csv')",
+        " reading_value, reading_unit, business_date, extract_load_id)"
+        " values ('line_of_dimming', '2026-11-20 04:00+08', 'downstream', 29, 'dB', %s, 1)",
         [SECOND_NIGHT],
     )
     for ticket, reported_at in (
@@ -86,8 +90,8 @@ def _insert_events(connection: psycopg.Connection) -> None:
     ):
         connection.execute(
             "insert into raw.fault__trouble_ticket (ticket_id, subscription_id, customer_id,"
-            " reported_at, ticket_state, business_date, source_file)"
-            " values (%s, 'line_of_content', 'content', %s, 'acknowledged', %s, 't.csv')",
+            " reported_at, ticket_state, business_date, extract_load_id)"
+            " values (%s, 'line_of_content', 'content', %s, 'acknowledged', %s, 1)",
             [ticket, reported_at, SECOND_NIGHT],
         )
 

@@ -20,7 +20,9 @@ REFUSED: dict[Role, tuple[str, ...]] = {
         "select * from dialer.claim_tasks('A1', 1)",
         "update dialer.call_task set status = 'open'",
         "delete from ops.extract_load",
-        "create table raw.mine (id int)",
+        "insert into ops.stale_relation (business_date, relation, source, extract)"
+        " values (current_date, 'marts.x', 'crm', 'plan')",
+        "create table marts.mine (id int)",
         "create table dialer.mine (id int)",
     ),
     Role.TRANSFORMER: (
@@ -64,6 +66,8 @@ REFUSED: dict[Role, tuple[str, ...]] = {
         "select * from ml.churn_score",
         "select * from ops.extract_load",
         "select * from ops.gate_result",
+        "select * from ops.stale_relation",
+        "delete from marts.stale_relation",
         "select * from dialer.call_task",
         "select * from dialer.pool_success",
         "select * from dialer.claim_tasks('A1', 1)",
@@ -93,7 +97,8 @@ REFUSED: dict[Role, tuple[str, ...]] = {
 }
 ALLOWED: dict[Role, tuple[str, ...]] = {
     Role.LOADER: (
-        "insert into raw.crm__plan (business_date, source_file) values (current_date, 'x')",
+        "create table raw.crm__plan_2026_11 partition of raw.crm__plan"
+        " for values from ('2026-11-01') to ('2026-12-01')",
         "truncate raw.crm__customer",
         "delete from raw.rejected_row",
         "select * from ops.extract_load",
@@ -104,6 +109,8 @@ ALLOWED: dict[Role, tuple[str, ...]] = {
         "select * from raw.crm__customer",
         "select * from ml.churn_score",
         "select * from ops.gate_result",
+        "select * from ops.source_delivery",
+        "delete from ops.stale_relation",
         "select * from dialer.call_attempt",
         "insert into dialer.call_list (business_date, revisit_tag) values (current_date, 'x')",
         "create table marts.mine (id int)",
@@ -113,7 +120,7 @@ ALLOWED: dict[Role, tuple[str, ...]] = {
         "insert into ml.churn_score (business_date, customer_id, model_version, churn_probability,"
         " feature_hash) values (current_date, 'C1', '1', 0.5, 'x')",
     ),
-    Role.ANALYST: ("select * from marts.customer",),
+    Role.ANALYST: ("select * from marts.customer", "select * from marts.stale_relation"),
     Role.DIALER: (
         "select * from dialer.call_list",
         "select * from dialer.call_attempt",

@@ -19,6 +19,7 @@ from scripts.import_outcomes import (
     apply_pending_outcomes,
     import_outcomes,
 )
+from scripts.raw_tables import create_partition_statement
 from scripts.warehouse import Role
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -85,11 +86,17 @@ def deliver(landing: Path, day: date, *calls: Call, name: str = "outcomes.csv") 
 
 def put_into_raw(day: date, *calls: Call, file: str = "outcomes.csv") -> None:
     with database.connect(Role.LOADER) as connection:
+        connection.execute(create_partition_statement(find_extract("dialer", "call_outcome"), day))
         connection.cursor().executemany(
-            "insert into raw.dialer__call_outcome (call_id, call_task_id, agent_id, called_at,"
-            " outcome_code, talk_seconds, next_call_at, business_date, source_file) values"
-            " (%(call_id)s, %(call_task_id)s, %(agent_id)s, %(called_at)s, %(outcome_code)s,"
-            " %(talk_seconds)s, %(next_call_at)s, %(day)s, %(file)s)",
+            "with ledger as ("
+            " insert into ops.extract_load (source, extract, business_date, file, status,"
+            " started_at) values ('dialer', 'call_outcome', %(day)s, %(file)s, 'loaded', now())"
+            " returning extract_load_id)"
+            " insert into raw.dialer__call_outcome (call_id, call_task_id, agent_id, called_at,"
+            " outcome_code, talk_seconds, next_call_at, business_date, extract_load_id)"
+            " select %(call_id)s, %(call_task_id)s, %(agent_id)s, %(called_at)s, %(outcome_code)s,"
+            " %(talk_seconds)s::int, %(next_call_at)s::timestamptz, %(day)s, extract_load_id"
+            " from ledger",
             [row | {"day": day, "file": file} for row in calls],
         )
 

@@ -69,15 +69,16 @@ def raw_rows(table: str) -> list[dict[str, Any]]:
 def ledger() -> list[dict[str, Any]]:
     return fetch_all(
         Role.LOADER,
-        "select file, rows_read, rows_loaded, rows_rejected, status, warning, error"
-        " from ops.extract_load where status <> 'superseded' order by file",
+        "select extract_load_id, file, rows_read, rows_loaded, rows_rejected, status, warning,"
+        " error from ops.extract_load where status <> 'superseded' order by file",
     )
 
 
 def rejected() -> list[tuple[Any, ...]]:
     rows = fetch_all(
         Role.LOADER,
-        "select line, column_name, reason, original_text from raw.rejected_row order by line",
+        "select line, column_name, value, reason, original_text from raw.rejected_row"
+        " order by line",
     )
     return [tuple(row.values()) for row in rows]
 
@@ -111,7 +112,9 @@ def test_types_and_local_times(deliver: Deliver, tmp_path: Path) -> None:
     assert second["measured_at"] == datetime(2026, 11, 20, 12, tzinfo=ZoneInfo("UTC"))
     assert (str(first["reading_value"]), str(second["reading_value"])) == ("28.000", "-18.125")
     assert first["business_date"] == NIGHT
-    assert first["source_file"] == "line/optical_reading/2026-11-20/a.csv"
+    (entry,) = ledger()
+    assert entry["file"] == "line/optical_reading/2026-11-20/a.csv"
+    assert first["extract_load_id"] == entry["extract_load_id"]
 
 
 def test_rejected_rows_keep_line_column_reason_and_text(deliver: Deliver, tmp_path: Path) -> None:
@@ -135,18 +138,20 @@ def test_rejected_rows_keep_line_column_reason_and_text(deliver: Deliver, tmp_pa
     assert (result.rows_read, result.rows_loaded, result.rows_rejected) == (8, 3, 5)
     assert [row["customer_id"] for row in raw_rows("crm__customer")] == ["C1", "C2", "C8"]
     assert rejected() == [
-        (5, None, "3 columns instead of 11", "C3|only|three"),
-        (7, "customer_id", "required value is missing", customer("")),
-        (8, "star_level", "above the maximum 7", customer("C5", star_level="8")),
+        (5, None, None, "3 columns instead of 11", "C3|only|three"),
+        (7, "customer_id", "", "required value is missing", customer("")),
+        (8, "star_level", "8", "above the maximum 7", customer("C5", star_level="8")),
         (
             9,
             "birth_date",
+            "1990-02-30",
             "not a valid date (date)",
             customer("C6").replace("1990-01-31", "1990-02-30"),
         ),
         (
             10,
             "gender",
+            "f",
             "not one of female, male, unknown",
             customer("C7").replace("female", "f"),
         ),
@@ -313,6 +318,16 @@ def test_new_and_missing_columns_and_another_order(deliver: Deliver, tmp_path: P
     assert "loaded as null: customer_name" in result.warnings[0]
 
 
+def test_a_value_with_line_break_quote_and_delimiter_arrives_as_it_was(
+    deliver: Deliver, tmp_path: Path
+) -> None:
+    value = 'two\r\nlines, "quoted" | back\\slash \\N'
+    quoted = value.replace('"', '""')
+    deliver("crm", "customer", "a.csv", customers(customer("C1", f'"{quoted}"'), customer("C2")))
+    assert load("customer", tmp_path).rows_loaded == 2
+    assert [row["customer_name"] for row in raw_rows("crm__customer")] == [value, "張三"]
+
+
 def test_byte_order_mark_and_carriage_returns(deliver: Deliver, tmp_path: Path) -> None:
     content = readings("S1,2026-11-20 10:00:00,downstream,20,dB").replace(b"\n", b"\r\n")
     deliver("line", "optical_reading", "a.csv", b"\xef\xbb\xbf" + content)
@@ -335,10 +350,82 @@ def test_parquet_is_checked_like_csv(deliver: Deliver, tmp_path: Path) -> None:
     assert (result.rows_read, result.rows_loaded, result.rows_rejected) == (3, 1, 2)
     (row,) = raw_rows("line__optical_reading")
     assert row["measured_at"] == datetime(2026, 11, 20, 10, tzinfo=ZoneInfo("Asia/Shanghai"))
-    assert [(line, column) for line, column, _, _ in rejected()] == [
-        (3, "reading_value"),
-        (4, "subscription_id"),
+    assert [row[:4] for row in rejected()] == [
+        (3, "reading_value", "200.0", "above the maximum 100"),
+        (4, "subscription_id", None, "required value is missing"),
     ]
+
+
+def test_a_parquet_column_of_another_type_is_read_by_its_values(
+    deliver: Deliver, tmp_path: Path
+) -> None:
+    """Whole numbers as floating (a null among them), numbers as text, a dictionary of words."""
+    table = pa.table(
+        {
+            "subscription_id": pa.array(["S1", "S2", "S3"]),
+            "hour_start_at": pa.array(["2026-11-20 10:00:00"] * 3),
+            "download_bytes": pa.array([1e12, 2.0, 2.5]),
+            "upload_bytes": pa.array(["1", "2", "3"]),
+            "online_minutes": pa.array([1, 2, 3], pa.int8()).dictionary_encode(),
+        }
+    )
+    path = deliver("usage", "broadband_hourly", "a.parquet", b"")
+    parquet.write_table(table, path)
+    assert load("broadband_hourly", tmp_path).status == "loaded"
+    assert [row["download_bytes"] for row in raw_rows("usage__broadband_daily")] == [10**12, 2]
+    assert [row[:3] for row in rejected()] == [(4, "download_bytes", "2.5")]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([[1.0], [2.0]]),
+        pa.array([{"x": 1.0}, {"x": 2.0}]),
+        pa.array([b"\xff\xfe", b"\xff"]),
+        pa.array([b"\xff\xfe", b"\xff"]).cast(pa.string(), safe=False),
+    ],
+    ids=["list", "struct", "binary", "no_utf8"],
+)
+def test_a_parquet_column_that_cannot_be_read_fails_the_delivery(
+    deliver: Deliver, tmp_path: Path, values: pa.Array
+) -> None:
+    table = pa.table(
+        {
+            "subscription_id": values,
+            "measured_at": ["2026-11-20 10:00:00"] * 2,
+            "direction": ["downstream"] * 2,
+            "reading_value": [20.0, 21.0],
+            "reading_unit": ["dB"] * 2,
+        }
+    )
+    path = deliver("line", "optical_reading", "a.parquet", b"")
+    parquet.write_table(table, path)
+    result = load("optical_reading", tmp_path)
+    assert result.status == "failed"
+    assert "cannot be read" in str(result.error)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_loaded"),
+    [
+        ("0001-01-02 00:00:00", True),
+        ("0000-12-31 23:59:59", False),
+        ("9999-12-31 00:00:00", True),
+        ("2026-11-20 24:00:00", False),
+        ("2026-11-20", True),
+        ("2026-11-20 10:30", True),
+        ("2026-11-20 10:30:00.123456", True),
+        ("2026-11-20 10:30:00.1234567", False),
+        ("2026-11-20 10:30:00+08:00", True),
+        ("2026-11-20T10:30:00+0800", True),
+        ("20261120", False),
+    ],
+)
+def test_which_times_are_read(deliver: Deliver, tmp_path: Path, text: str, is_loaded: bool) -> None:
+    deliver("line", "optical_reading", "a.csv", readings(f"S1,{text},downstream,20,dB"))
+    assert load("optical_reading", tmp_path).rows_loaded == is_loaded
+    if not is_loaded:
+        assert [row[1:3] for row in rejected()] == [("measured_at", text)]
 
 
 def test_hours_are_rolled_up_to_local_days(deliver: Deliver, tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import csv
 import gzip
 import hashlib
 import io
+import shutil
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from scripts.contracts import Extract, find_extract, read_extracts
-from scripts.delivered_file import DeliveredFile
-from scripts.row_checks import check_batch
+from scripts.delivered_file import DeliveredFile, DeliveryError
+from scripts.file_load import FileLoad
 from scripts.simulate_operator import dialer, usage
 from scripts.simulate_operator.__main__ import main
-from scripts.simulate_operator.extracts import World, deliver, simulate
-from scripts.simulate_operator.parameters import Parameters
+from scripts.simulate_operator.delivering import deliver
+from scripts.simulate_operator.delivery_faults import FAULTS, HARD_TEXTS, Recovery
+from scripts.simulate_operator.extracts import World, extract_functions, simulate
+from scripts.simulate_operator.parameters import DIRT_LEVELS, Parameters
 from scripts.simulate_operator.population import response_types
 from scripts.simulate_operator.timeline import DAY, deliveries, end_of
 from scripts.simulate_operator.truth import Truth, monthly_hazards
@@ -31,6 +34,9 @@ from scripts.simulate_operator.truth import Truth, monthly_hazards
 BUSINESS_DATE = date(2026, 11, 20)
 END = pd.Timestamp("2026-11-21")
 SMALL = Parameters(business_date=BUSINESS_DATE, seed=3, customer_count=300)
+WEEK = replace(SMALL, history_days=8)
+OPTIONS = ["--customers", "300", "--business-date", "2026-11-20", "--seed", "3"]
+OPTIONS += ["--history-days", "8"]
 RULES = {
     "repeat_fault_12m",
     "repeat_fault_6m",
@@ -42,7 +48,7 @@ RULES = {
     "high_traffic_bandwidth",
     "optical_loss",
 }
-DELIVERED = [str(extract) for extract in read_extracts() if extract.source != "dialer"]
+DELIVERED = [str(extract) for extract in read_extracts() if str(extract) in extract_functions()]
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +57,25 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("operator")
     deliver(SMALL, folder / "landing", folder / "truth")
     return folder
+
+
+@pytest.fixture(scope="module")
+def daily(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders with a week of daily deliveries, without dirt, with dirty rows, with every fault."""
+    folders = {dirt: tmp_path_factory.mktemp(dirt) for dirt in DIRT_LEVELS}
+    for dirt, folder in folders.items():
+        deliver(replace(WEEK, dirt=dirt), folder / "landing", folder / "truth")
+    return folders
+
+
+@pytest.fixture(scope="module")
+def clean(daily: dict[str, Path]) -> Path:
+    return daily["none"]
+
+
+@pytest.fixture(scope="module")
+def faulty(daily: dict[str, Path]) -> Path:
+    return daily["full"]
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +103,10 @@ def _text(path: Path, extract: Extract) -> str:
 
 def _valid_rows(path: Path, extract: Extract) -> tuple[pd.DataFrame, int]:
     """Return the rows that keep to the contract and how many do not."""
-    file = DeliveredFile(path, extract)
-    checked = [check_batch(extract, batch) for batch in file.batches()]
-    rejected = sum(len(batch.rejections) for batch in checked) + len(file.malformed)
-    frames = [batch.accepted.to_pandas() for batch in checked]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(), rejected
+    load = FileLoad(DeliveredFile(path, extract), path.name, "", datetime.now(UTC))
+    frames = [batch.accepted.to_pandas() for batch in load.checked_batches()]
+    rows = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return rows, load.rows_rejected
 
 
 def _all_valid_rows(folder: Path, name: str) -> pd.DataFrame:
@@ -120,30 +144,27 @@ def test_deliveries_cover_180_days_without_gap_or_overlap() -> None:
     assert before == [150, 120, 90, 60, 30, 7, 6, 5, 4, 3, 2, 1, 0]
 
 
-def test_same_parameters_give_the_same_bytes(delivered: Path, tmp_path: Path) -> None:
-    deliver(SMALL, tmp_path / "landing", tmp_path / "truth")
-    assert _digests(tmp_path) == _digests(delivered)
-
-
-def test_command_line_replaces_what_an_earlier_run_left(delivered: Path, tmp_path: Path) -> None:
+def test_a_second_run_writes_the_same_bytes_over_what_is_there(
+    daily: dict[str, Path], tmp_path: Path
+) -> None:
     stale = tmp_path / "landing" / "crm" / "plan" / BUSINESS_DATE.isoformat() / "plan_old.csv"
-    other_source = tmp_path / "landing" / "crm" / "device" / "2026-11-20" / "device.csv"
+    other_source = tmp_path / "landing" / "weather" / "storm" / "2026-11-20" / "storm.csv"
     for path in (stale, other_source):
         path.parent.mkdir(parents=True)
         path.write_text("left over\n")
-    options = ["--customers", "300", "--business-date", "2026-11-20", "--seed", "3"]
     folders = ["--landing-dir", f"{tmp_path / 'landing'}", "--truth-dir", f"{tmp_path / 'truth'}"]
-    assert main(["deliver", *options, *folders]) == 0
+    assert main(["deliver", *OPTIONS, "--dirt", "rows", *folders]) == 0
     assert not stale.exists()
     assert other_source.exists()
     other_source.unlink()
-    assert _digests(tmp_path) == _digests(delivered)
+    assert _digests(tmp_path) == _digests(daily["rows"])
 
 
-def test_another_seed_gives_another_operator(delivered: Path, tmp_path: Path) -> None:
-    deliver(replace(SMALL, seed=4), tmp_path / "landing", tmp_path / "truth")
-    name = "landing/crm/customer/2026-11-20/customer.csv"
-    assert _digests(tmp_path)[name] != _digests(delivered)[name]
+def test_another_seed_gives_another_operator(clean: Path, tmp_path: Path) -> None:
+    day = BUSINESS_DATE - timedelta(days=1)
+    deliver(replace(WEEK, seed=4), tmp_path / "landing", tmp_path / "truth", day, day)
+    name = "landing/crm/customer/2026-11-19/customer.csv"
+    assert _digests(tmp_path)[name] != _digests(clean)[name]
 
 
 @pytest.mark.parametrize("name", DELIVERED)
@@ -155,7 +176,8 @@ def test_files_have_the_contract_header_encoding_and_final_newline(
         if path.suffix == ".parquet":
             schema = pq.read_schema(path)
             assert tuple(schema.names) == extract.column_names
-            assert schema.field("hour_start_at").type == pa.timestamp("us", tz="Asia/Shanghai")
+            zones = [item.type.tz for item in schema if pa.types.is_timestamp(item.type)]
+            assert set(zones) <= {"Asia/Shanghai"}
             continue
         text = _text(path, extract)
         assert text.partition("\n")[0].split(extract.delimiter) == list(extract.column_names)
@@ -163,33 +185,163 @@ def test_files_have_the_contract_header_encoding_and_final_newline(
         assert "\r" not in text
 
 
-def test_exactly_the_planted_rows_break_the_contract(delivered: Path) -> None:
-    dirt = pd.read_csv(delivered / "truth" / "planted_dirt.csv")
+def _planted(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "truth" / "planted_dirt.csv", keep_default_na=False)
+
+
+@pytest.mark.parametrize("dirt", ["rows", "full"])
+def test_exactly_the_planted_rows_break_the_contract(dirt: str, daily: dict[str, Path]) -> None:
+    folder = daily[dirt]
+    planted = _planted(folder)
     key = ["source", "extract", "business_date", "file"]
-    expected = dirt.groupby(key)["rejected_row_count"].sum()
+    unreadable = set(planted[planted["expected_status"] != "loaded"][key].itertuples(index=False))
+    expected = planted.groupby(key)["rejected_row_count"].sum()
     expected = expected[expected > 0]
     actual = {}
-    for name in DELIVERED:
-        extract = _extract(name)
-        for path in _files(delivered, name):
-            _, rejected = _valid_rows(path, extract)
-            if rejected:
-                actual[(extract.source, extract.name, path.parent.name, path.name)] = rejected
+    for path in sorted((folder / "landing").glob("*/*/*/*")):
+        extract = find_extract(path.parts[-4], path.parts[-3])
+        name = (extract.source, extract.name, path.parent.name, path.name)
+        if name in unreadable:
+            with pytest.raises(DeliveryError):
+                _valid_rows(path, extract)
+            continue
+        _, rejected = _valid_rows(path, extract)
+        if rejected:
+            actual[name] = rejected
     assert actual == expected.to_dict()
     assert len(actual) > 10
 
 
-def test_a_clean_delivery_has_no_dirt_and_the_same_truth(delivered: Path, tmp_path: Path) -> None:
-    deliver(replace(SMALL, is_clean=True), tmp_path / "landing", tmp_path / "truth")
-    assert pd.read_csv(tmp_path / "truth" / "planted_dirt.csv").empty
+def test_a_clean_delivery_has_no_dirt(clean: Path) -> None:
+    assert _planted(clean).empty
     for name in DELIVERED:
         extract = _extract(name)
-        for path in _files(tmp_path, name):
+        paths = sorted((clean / "landing" / name.replace(".", "/")).glob("*/*"))
+        assert len(paths) == 8
+        for path in paths:
             rows, rejected = _valid_rows(path, extract)
             assert rejected == 0
             assert not rows.duplicated(list(extract.key)).any()
-    warnings = Path("truth") / "expected_warning.csv"
-    assert (tmp_path / warnings).read_bytes() == (delivered / warnings).read_bytes()
+
+
+def test_dirt_does_not_change_the_truth(daily: dict[str, Path]) -> None:
+    truth = {
+        dirt: {
+            name: digest
+            for name, digest in _digests(folder / "truth").items()
+            if name != "planted_dirt.csv"
+        }
+        for dirt, folder in daily.items()
+    }
+    assert len(truth["none"]) >= 4
+    assert truth["none"] == truth["rows"] == truth["full"]
+
+
+def test_every_contract_is_delivered() -> None:
+    delivered_by_call = {"dialer.call_outcome", "dialer.recording"}
+    assert set(DELIVERED) | delivered_by_call == {str(extract) for extract in read_extracts()}
+
+
+def test_every_kind_of_fault_is_planted(faulty: Path) -> None:
+    planted = _planted(faulty)
+    hard_texts = {name for texts in HARD_TEXTS.values() for name in texts}
+    assert {fault.kind for fault in FAULTS} | hard_texts <= set(planted["kind"])
+    assert {"late rows", "rows after: missing day", "exact duplicate"} <= set(planted["kind"])
+    assert (planted.loc[planted["kind"].isin(hard_texts), "row_count"] > 0).all()
+    assert set(planted["expected_status"]) == {"loaded", "failed", "absent"}
+    assert (planted["expected_error"] != "").sum() == (planted["expected_status"] == "failed").sum()
+    assert not (planted["business_date"] > "2026-11-20").any()
+
+
+@pytest.mark.parametrize(
+    "name", sorted({item.extract for item in FAULTS if item.recovery == Recovery.NEXT_DELIVERY})
+)
+def test_what_a_delivery_lacks_comes_with_the_next(name: str, clean: Path, faulty: Path) -> None:
+    extract = _extract(name)
+    planted = _planted(faulty)
+    refused = planted[planted["expected_status"] == "failed"]
+    corrected = {item.kind for item in FAULTS if item.recovery == Recovery.CORRECTED_FILE}
+    waiting = set(planted.loc[planted["kind"].isin(corrected), "business_date"])
+    skipped = set(refused["business_date"] + "/" + refused["file"])
+    keys = []
+    for folder in (clean, faulty):
+        paths = sorted((folder / "landing" / extract.source / extract.name).glob("*/*"))
+        frames = [
+            _valid_rows(path, extract)[0]
+            for path in paths
+            if folder == clean or f"{path.parent.name}/{path.name}" not in skipped
+        ]
+        rows = pd.concat([frame for frame in frames if len(frame)])
+        keys.append(set(rows[list(extract.key)].itertuples(index=False, name=None)))
+    assert keys[1] <= keys[0]
+    if not any(item.extract == name and item.kind in corrected for item in FAULTS):
+        assert keys[1] == keys[0]
+    assert waiting
+
+
+def test_day_by_day_gives_the_same_bytes_as_all_at_once(tmp_path: Path) -> None:
+    parameters = replace(SMALL, dirt="full", history_days=5, snapshot_every_days=2)
+    deliver(parameters, tmp_path / "once" / "landing", tmp_path / "once" / "truth")
+    daily = tmp_path / "daily"
+    dates = [item.business_date for item in deliveries(BUSINESS_DATE, 5)]
+    assert len(dates) == 5
+    for day in dates:
+        deliver(parameters, daily / "landing", daily / "truth", day, day)
+        seen = {path.parent.name for path in (daily / "landing").glob("*/*/*/*")}
+        assert max(seen) <= day.isoformat()
+    assert _digests(daily) == _digests(tmp_path / "once")
+
+
+def test_single_days_carry_the_state_but_no_events_before_them(tmp_path: Path) -> None:
+    parameters = replace(SMALL, dirt="none", history_days=3)
+    deliver(parameters, tmp_path / "landing", tmp_path / "truth")
+    for name in DELIVERED:
+        dates = {
+            path.parent.name
+            for path in (tmp_path / "landing").glob(f"{name.replace('.', '/')}/*/*")
+        }
+        assert dates == {"2026-11-18", "2026-11-19", "2026-11-20"}
+    tickets = _extract("fault.trouble_ticket")
+    folder = tmp_path / "landing" / "fault" / "trouble_ticket"
+    first, _ = _valid_rows(folder / "2026-11-18" / "trouble_ticket.csv", tickets)
+    second, _ = _valid_rows(folder / "2026-11-19" / "trouble_ticket.csv", tickets)
+    assert len(first) > 10 * len(second)
+    payments = _extract("billing.payment")
+    rows, _ = _valid_rows(
+        tmp_path / "landing" / "billing" / "payment" / "2026-11-18" / "payment.csv.gz", payments
+    )
+    start = pd.Timestamp("2026-11-18", tz="Asia/Shanghai")
+    assert rows["paid_at"].between(start, start + pd.Timedelta(days=1), inclusive="left").all()
+
+
+def test_snapshots_may_come_less_often(tmp_path: Path) -> None:
+    parameters = replace(SMALL, dirt="none", history_days=9, snapshot_every_days=3)
+    deliver(parameters, tmp_path / "landing", tmp_path / "truth")
+    dates = sorted(path.name for path in (tmp_path / "landing" / "crm" / "customer").iterdir())
+    assert dates == ["2026-11-12", "2026-11-14", "2026-11-17", "2026-11-20"]
+    assert len(list((tmp_path / "landing" / "billing" / "payment").iterdir())) == 9
+
+
+def test_correct_writes_right_files_over_the_faulty_ones(faulty: Path, tmp_path: Path) -> None:
+    shutil.copytree(faulty, tmp_path, dirs_exist_ok=True)
+    folders = ["--landing-dir", f"{tmp_path / 'landing'}", "--truth-dir", f"{tmp_path / 'truth'}"]
+    assert main(["correct", *OPTIONS, *folders]) == 0
+    planted = _planted(tmp_path)
+    corrected = planted[planted["kind"] == "corrected file"]
+    waiting = [fault for fault in FAULTS if fault.recovery == Recovery.CORRECTED_FILE]
+    assert len(corrected) == len(waiting) > 0
+    for row in corrected.to_dict("records"):
+        folder = tmp_path / "landing" / row["source"] / row["extract"] / row["business_date"]
+        rows, rejected = _valid_rows(
+            folder / row["file"], find_extract(row["source"], row["extract"])
+        )
+        assert (len(rows), rejected) == (row["row_count"], 0)
+    before, after = _digests(faulty), _digests(tmp_path)
+    changed = {name for name in before if before[name] != after.get(name)}
+    assert len(changed) == len(waiting) + 1  # and the list of the dirt
+    kinds = {fault.kind for fault in waiting}
+    assert kinds <= set(_planted(faulty)["kind"])
+    assert not kinds & set(planted["kind"])
 
 
 def test_rare_characters_survive_beside_the_delimiter(delivered: Path) -> None:

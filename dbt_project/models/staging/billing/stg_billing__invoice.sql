@@ -14,7 +14,7 @@ final as (
         issued_at,
         business_date as delivered_date
     from source
-    order by trim(invoice_id) asc, business_date desc, loaded_at desc
+    order by trim(invoice_id) asc, business_date desc, extract_load_id desc
 )
 
 select * from final

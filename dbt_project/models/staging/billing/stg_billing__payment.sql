@@ -14,7 +14,7 @@ final as (
         paid_at,
         business_date as delivered_date
     from source
-    order by trim(payment_id) asc, business_date desc, loaded_at desc
+    order by trim(payment_id) asc, business_date desc, extract_load_id desc
 )
 
 select * from final

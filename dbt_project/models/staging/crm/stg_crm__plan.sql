@@ -35,8 +35,7 @@ final as (
         delivery.as_of_date asc,
         trim(source.plan_id) asc,
         source.valid_from asc,
-        source.loaded_at desc,
-        source.source_file desc
+        source.extract_load_id desc
 )
 
 select * from final

@@ -39,8 +39,7 @@ final as (
     order by
         delivery.as_of_date asc,
         trim(source.subscription_id) asc,
-        source.loaded_at desc,
-        source.source_file desc
+        source.extract_load_id desc
 )
 
 select * from final

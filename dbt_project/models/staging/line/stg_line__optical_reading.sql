@@ -19,7 +19,7 @@ final as (
         measured_at asc,
         direction asc,
         business_date desc,
-        loaded_at desc
+        extract_load_id desc
 )
 
 select * from final

@@ -1,0 +1,1 @@
+"""Documents made from what dbt and the extract contracts say about their columns."""
