@@ -38,9 +38,14 @@ class DeliveryError(Exception):
     def __init__(self, file: Path, line: int | None, cause: str) -> None:
         self.file = file
         self.line = line
-        self.cause = cause
+        self.cause = storable(cause)
         where = f"{file}" if line is None else f"{file}, line {line}"
-        super().__init__(f"{where}: {cause}")
+        super().__init__(f"{where}: {self.cause}")
+
+
+def storable(text: str) -> str:
+    """Return a text as PostgreSQL can keep it: without NUL characters."""
+    return text.replace("\x00", "\ufffd")
 
 
 @dataclass(frozen=True)
@@ -180,9 +185,8 @@ class DeliveredFile:
         with parquet.ParquetFile(self.path) as file:
             for batch in file.iter_batches(BATCH_ROWS):
                 while next_wanted is not None and next_wanted < first + batch.num_rows:
-                    row = batch.slice(next_wanted - first, 1).to_pylist()[0]
-                    values = {n: None if v is None else str(v) for n, v in row.items()}
-                    yield OriginalRow(next_wanted, next_wanted, str(row), values)
+                    values = _values_as_text(batch.slice(next_wanted - first, 1))
+                    yield OriginalRow(next_wanted, next_wanted, str(values), values)
                     next_wanted = next(wanted, None)
                 first += batch.num_rows
 
@@ -331,6 +335,17 @@ class _Utf8Suspicion:
     @property
     def is_confirmed(self) -> bool:
         return self.is_possible and self._has_non_ascii
+
+
+def _values_as_text(row: pa.RecordBatch) -> dict[str, str | None]:
+    """Return the values of a batch of one row; Python could not hold some that Arrow can."""
+    values: dict[str, str | None] = {}
+    for name, column in zip(row.schema.names, row.columns, strict=True):
+        try:
+            values[name] = column.cast(pa.string())[0].as_py()
+        except (pa.ArrowException, UnicodeDecodeError):
+            values[name] = f"({column.type})"
+    return values
 
 
 def _keep(lines: io.TextIOBase, kept: list[str]) -> Iterator[str]:

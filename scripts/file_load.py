@@ -11,7 +11,7 @@ from itertools import islice
 import numpy as np
 import pyarrow as pa
 
-from scripts.delivered_file import DeliveredFile, DeliveryError
+from scripts.delivered_file import DeliveredFile, DeliveryError, storable
 from scripts.row_checks import CheckedBatch, check_batch
 
 MAX_REJECTED_ROWS = 5_000_000
@@ -63,7 +63,7 @@ class FileLoad:
         notes = list(self.file.warnings)
         if self.duplicate_of:
             notes.append(f"same content as {self.duplicate_of}, not loaded again")
-        return "; ".join(notes) or None
+        return storable("; ".join(notes)) or None
 
     def checked_batches(self) -> Iterator[CheckedBatch]:
         """Yield the file's rows, checked, and note the rejected ones on the way."""
@@ -102,14 +102,15 @@ class FileLoad:
             rows = []
             for original in islice(originals, REJECTED_BATCH_ROWS):
                 column, reason = self._explain(int(faults[found]))
+                value = original.values.get(column) if column else None
                 rows.append(
                     origin
                     | {
                         "line": str(original.line),
                         "column_name": column,
-                        "value": _storable(original.values.get(column)) if column else None,
+                        "value": None if value is None else storable(value),
                         "reason": reason,
-                        "original_text": _storable(original.text),
+                        "original_text": storable(original.text),
                     }
                 )
                 found += 1
@@ -138,8 +139,3 @@ class FileLoad:
         if fault < 0:
             return None, f"{-1 - fault} columns instead of {self.file.column_count}"
         return list(self._faults)[fault]
-
-
-def _storable(text: str | None) -> str | None:
-    """Return a text as PostgreSQL can keep it: without NUL characters."""
-    return None if text is None else text.replace("\x00", "\ufffd")

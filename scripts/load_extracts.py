@@ -13,6 +13,7 @@ read loads nothing of its extract and date, leaves what was there, and is `faile
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -211,7 +212,10 @@ def _load_in_one_transaction(
         _make_room(extract, business_date, connection)
         partition = sql.Identifier("raw", partition_of(extract, business_date))
         for rows, load in _streams(extract, to_read):
-            with constant_origin(connection, partition, business_date, load.extract_load_id):
+            with (
+                _refusals_told(load),
+                constant_origin(connection, partition, business_date, load.extract_load_id),
+            ):
                 copy_rows(connection, partition, list(raw_columns(extract)), rows)
         for load in to_read:
             if load.rows_rejected:
@@ -219,6 +223,18 @@ def _load_in_one_transaction(
                 rejected = load.rejected_rows(business_date)
                 copy_rows(connection, table, REJECTED_SCHEMA.names, rejected)
         _enter(extract, business_date, loads, connection)
+
+
+@contextmanager
+def _refusals_told(load: FileLoad) -> Iterator[None]:
+    """Turn the database's refusal of a value into an error that names the column, not the value."""
+    try:
+        yield
+    except psycopg.DataError as error:
+        column = re.search(r", column (\w+):", error.diag.context or "")
+        where = f"column {column[1]}" if column else "a row"
+        cause = f"the database refuses {where}: {type(error).__name__}"
+        raise DeliveryError(load.file.path, None, cause) from None
 
 
 def _number(loads: list[FileLoad], connection: psycopg.Connection) -> None:

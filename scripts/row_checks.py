@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from types import MappingProxyType
 
 import numpy as np
@@ -18,6 +18,7 @@ TRUE_WORDS = ("true", "t", "1", "yes", "y", "是")
 FALSE_WORDS = ("false", "f", "0", "no", "n", "否")
 WITH_OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
 SESSION_TIMEZONE = "Asia/Shanghai"  # in which the loader's sessions read times without an offset
+LAST_SUMMER_TIME = datetime(1992, 1, 1, tzinfo=UTC)  # of that zone
 FULL_LENGTH = len("2026-11-20 02:30:00")
 NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
 SIMPLE_TYPES = {
@@ -172,18 +173,37 @@ def _typed(
     if values.null_count > text.null_count:
         unreadable = pc.and_(text.is_valid(), values.is_null())
         faults.add(column, unreadable, unreadable_reason)
-    elif _is_read_alike(column, text, target):
+    elif _is_read_alike(column, text, values):
         texts[column.name] = text
     return values
 
 
-def _is_read_alike(column: Column, text: pa.StringArray, target: pa.DataType) -> bool:
-    """Tell whether PostgreSQL reads the texts as Arrow did; local times only in their full form."""
-    if pa.types.is_timestamp(target):
-        shortest, longest = pc.min_max(pc.binary_length(text)).values()
-        is_full = (shortest.as_py(), longest.as_py()) == (FULL_LENGTH, FULL_LENGTH)
-        return is_full and column.timezone == SESSION_TIMEZONE
-    return not pa.types.is_boolean(target)
+def _is_read_alike(column: Column, text: pa.StringArray, values: pa.Array) -> bool:
+    """Tell whether PostgreSQL reads the texts as Arrow did.
+
+    Of times that are those without an offset, in their full form, and after the last summer time of
+    the session's zone, in which a local time could mean two moments or none.
+    """
+    if pa.types.is_boolean(values.type):
+        return False
+    if not pa.types.is_timestamp(values.type):
+        return True
+    shortest, longest = pc.min_max(pc.binary_length(text)).values()
+    earliest = pc.min(values)
+    return (
+        (shortest.as_py(), longest.as_py()) == (FULL_LENGTH, FULL_LENGTH)
+        and column.timezone == SESSION_TIMEZONE
+        and pc.greater_equal(earliest, pa.scalar(LAST_SUMMER_TIME, earliest.type)).as_py()
+        and _is_local(text)
+    )
+
+
+def _is_local(text: pa.StringArray) -> bool:
+    try:
+        text.cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:  # an offset
+        return False
+    return True
 
 
 def as_text(
@@ -232,6 +252,8 @@ def _parser(column: Column, target: pa.DataType) -> Callable[[pa.StringArray], p
         return _parse_boolean
     if pa.types.is_timestamp(target):
         return lambda text: _parse_timestamp(column, text)
+    if pa.types.is_integer(target):
+        return lambda text: _parse_integer(text, target)
     return lambda text: text.cast(target)
 
 
@@ -247,6 +269,14 @@ def _cast(
     middle = len(text) // 2
     halves = [_cast(half, target, parse) for half in (text.slice(0, middle), text.slice(middle))]
     return pa.concat_arrays(halves)
+
+
+def _parse_integer(text: pa.StringArray, target: pa.DataType) -> pa.Array:
+    """Arrow reads hexadecimal numbers too; in a delivery they are a mistake."""
+    is_hexadecimal = pc.or_(pc.match_substring(text, "x"), pc.match_substring(text, "X"))
+    if pc.any(is_hexadecimal).as_py():
+        text = pc.if_else(is_hexadecimal, pa.scalar(None, pa.string()), text)
+    return text.cast(target)
 
 
 def _parse_boolean(text: pa.StringArray) -> pa.BooleanArray:

@@ -334,11 +334,13 @@ def _no_rows(extract: Extract) -> pa.Table:
 def _gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """Join small tables up to the size of a slice: each written piece has a fixed cost."""
     waiting: list[pa.Table] = []
+    rows = 0
     for table in tables:
-        if waiting and sum(map(len, waiting)) + len(table) > SLICE_ROWS:
+        if waiting and rows + len(table) > SLICE_ROWS:
             yield pa.concat_tables(waiting).combine_chunks()
-            waiting.clear()
+            waiting, rows = [], 0
         waiting.append(table)
+        rows += len(table)
     if waiting:
         yield pa.concat_tables(waiting).combine_chunks()
 

@@ -1,7 +1,8 @@
-"""Compare this project with a reference in the same run: python -m tests.bench [--group load]
+"""Compare this project with references in the same run: python -m tests.bench [--group load]
 
-Every measure is timed in turn with its reference, `ROUNDS` times; the ratio of the medians counts.
-Prints a table and writes var/bench/results.json. Runs on an embedded server of its own.
+Every comparison is timed in turn with its reference, `ROUNDS` times; the ratio of the medians
+counts. Limits are measured once. Prints a table and writes var/bench/results.json. Runs on an
+embedded server of its own.
 """
 
 from __future__ import annotations
@@ -20,36 +21,41 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts import warehouse
-from tests.bench import load
-from tests.bench.measure import Measure
+from tests.bench import load, simulator
+from tests.bench.measure import Comparison, Limit, Measure
 
 ROUNDS = 5
-GROUPS: dict[str, Callable[[Path], list[Measure]]] = {"load": load.measures}
+GROUPS: dict[str, Callable[[Path], list[Measure]]] = {
+    "load": load.measures,
+    "simulator": simulator.measures,
+}
 RESULTS_FILE = warehouse.PROJECT_DIR / "var" / "bench" / "results.json"
 
 Result = dict[str, str | float | bool]
 
 
 def run(groups: list[str], folder: Path) -> list[Result]:
-    """Time every measure of the groups against its reference."""
-    return [_time(group, measure) for group in groups for measure in GROUPS[group](folder)]
+    """Take every measure of the groups."""
+    return [_take(group, measure) for group in groups for measure in GROUPS[group](folder)]
 
 
-def _time(group: str, measure: Measure) -> Result:
+def _take(group: str, measure: Measure) -> Result:
+    if isinstance(measure, Limit):
+        return _result(group, measure.name, measure.measured(), measure.limit, 1.0)
+    ours, reference = _time(measure)
+    return _result(group, measure.name, ours, reference, measure.target_ratio)
+
+
+def _time(measure: Comparison) -> tuple[float, float]:
+    """Return the medians of both sides, in seconds per million rows where rows are named."""
     ours, reference = [], []
     for _ in range(ROUNDS):
         ours.append(_seconds(measure.ours))
         reference.append(_seconds(measure.reference))
-    ratio = statistics.median(ours) / statistics.median(reference)
-    return {
-        "group": group,
-        "measure": measure.name,
-        "ours": round(statistics.median(ours), 3),
-        "reference": round(statistics.median(reference), 3),
-        "ratio": round(ratio, 3),
-        "target": measure.target_ratio,
-        "ok": ratio <= measure.target_ratio,
-    }
+    return (
+        statistics.median(ours) * 1_000_000 / measure.our_rows,
+        statistics.median(reference) * 1_000_000 / measure.reference_rows,
+    )
 
 
 def _seconds(action: Callable[[], None]) -> float:
@@ -58,13 +64,26 @@ def _seconds(action: Callable[[], None]) -> float:
     return time.perf_counter() - started
 
 
+def _result(group: str, measure: str, ours: float, reference: float, target: float) -> Result:
+    ratio = ours / reference
+    return {
+        "group": group,
+        "measure": measure,
+        "ours": round(ours, 3),
+        "reference": round(reference, 3),
+        "ratio": round(ratio, 3),
+        "target": target,
+        "ok": ratio <= target,
+    }
+
+
 def _print(results: list[Result]) -> None:
-    table = Table(title="Seconds (medians) and their ratio")
+    table = Table(title="Ours, the reference or limit, and their ratio")
     for name in results[0]:
         table.add_column(name, justify="left" if name in ("group", "measure") else "right")
     for result in results:
         table.add_row(*(str(value) for value in result.values()))
-    Console(file=sys.stdout).print(table)
+    Console(file=sys.stdout, width=140).print(table)
 
 
 def main() -> int:

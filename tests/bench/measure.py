@@ -1,4 +1,4 @@
-"""What a benchmark consists of."""
+"""What a benchmark consists of: comparisons with a reference, and limits that must hold."""
 
 from __future__ import annotations
 
@@ -7,10 +7,27 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Measure:
-    """An action of ours, the reference that does the same work, and the ratio we aim at."""
+class Comparison:
+    """An action of ours, the reference that does the same work, and the ratio we aim at.
+
+    Where the two handle different numbers of rows, their seconds per million rows are compared.
+    """
 
     name: str
     ours: Callable[[], None]
     reference: Callable[[], None]
     target_ratio: float
+    our_rows: int = 1_000_000
+    reference_rows: int = 1_000_000
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A figure of ours, measured once, and what it may be at most, in the unit of the name."""
+
+    name: str
+    measured: Callable[[], float]
+    limit: float
+
+
+Measure = Comparison | Limit

@@ -42,17 +42,18 @@ EXTRACTS = {
     "interaction": find_extract("contact_center", "interaction"),
 }
 PHONE = "16100000001"
+ANY_PHONE = re.compile(r"161\d{8}")
 WRONG_COLUMN_COUNT = re.compile(r"(\d+) columns instead of (\d+)")
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 PROFILES = {
     "quick": settings(
-        max_examples=600, deadline=None, derandomize=True, database=None,
+        max_examples=500, deadline=None, derandomize=True, database=None,
         suppress_health_check=_QUIET,
     ),
     "thorough": settings(
-        max_examples=6000, deadline=None, database=None, print_blob=True,
+        max_examples=5000, deadline=None, database=None, print_blob=True,
         suppress_health_check=_QUIET,
     ),
 }  # fmt: skip
@@ -80,10 +81,10 @@ class Case:
         content = gzip.decompress(self.content) if self.suffix.endswith(".gz") else self.content
         return content.decode(self.extract.encoding).removeprefix("\ufeff")
 
-    def records(self) -> list[list[str]]:
-        """Return the rows of a CSV file that are not blank, header first."""
-        reader = csv.reader(io.StringIO(self.text(), newline=""), delimiter=self.extract.delimiter)
-        return [cells for cells in reader if cells]
+    def records(self, more: str = "") -> list[list[str]]:
+        """Return the rows of a CSV file, and of what is appended, that are not blank."""
+        text = io.StringIO(self.text() + more, newline="")
+        return [cells for cells in csv.reader(text, delimiter=self.extract.delimiter) if cells]
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,9 @@ NASTY = [
 PIECES = [
     "2026-11-20", "2026", "1986-09-14", "1986-05-04", "0001-01-01", "9999-12-31", "-11", "-02-30",
     " ", "T", "10", ":00", ":59", ":60", "24:00", "23:59:59", "01:30:00", ".5", ".123456", "Z", "z",
-    "+08:00", "-0830", "+08", "-15:59", "+24:00", "0x", "0X", "F", "7FFFFFFF", "80000000", "e", "E+2",
-    "e-3", "-", "+", "_", ".", ",", "0", "1", "9", "00", "2147483647", "9223372036854775807", "99999",
+    "+08:00", "-0830", "+08", "-15:59", "+24:00", "0x", "0X", "F", "7FFFFFFF", "80000000", "e",
+    "E+2", "e-3", "-", "+", "_", ".", ",", "0", "1", "9", "00", "99999", "2147483647",
+    "9223372036854775807",
 ]  # fmt: skip
 TOKENS = [
     b"|", b",", b'"', b"\n", b"\r", b"\r\n", b"\n\n", b"\x00", b"\xff", b"\x80", b"\xef\xbb\xbf",
@@ -203,6 +205,20 @@ def _drop_header(draw: st.DrawFn, table: list[list[str]]) -> None:
         table.append([])
 
 
+def _lose_line_break(draw: st.DrawFn, table: list[list[str]]) -> None:
+    position = draw(st.integers(0, len(table) - 1))
+    first, *more = table[position : position + 2]
+    for cells in more:
+        first[-1:] = [("".join(first[-1:] + cells[:1])), *cells[1:]]
+        del table[position + 1]
+
+
+def _open_last_quote(draw: st.DrawFn, table: list[list[str]]) -> None:
+    row = draw(st.sampled_from(table[1:] or table))
+    if row:
+        row[-1] = '"open'
+
+
 def _drop_column(draw: st.DrawFn, table: list[list[str]]) -> None:
     position = draw(st.integers(0, max(0, len(table[0]) - 1)))
     for row in table:
@@ -231,7 +247,8 @@ def _rename_column(draw: st.DrawFn, table: list[list[str]]) -> None:
 
 TABLE_DAMAGES: list[Callable[[st.DrawFn, list[list[str]]], None]] = [
     _change_cell, _change_cell, _change_cell, _change_cell, _change_row_length, _insert_row,
-    _drop_header, _drop_column, _repeat_column, _reorder_columns, _rename_column,
+    _lose_line_break, _open_last_quote, _drop_header, _drop_column, _repeat_column,
+    _reorder_columns, _reorder_columns, _rename_column,
 ]  # fmt: skip
 
 
@@ -446,7 +463,7 @@ class Checks:
             assert counts == (entry["rows_read"], entry["rows_loaded"], entry["rows_rejected"])
             _check_rows(case, entry, after)
         told = (self.caplog.text, result.error or "", *result.warnings)
-        assert not any("1610000000" in text for text in told), "a phone number is told"
+        assert not any(ANY_PHONE.search(text) for text in told), "a phone number is told"
         again = load_extract(case.extract, NIGHT, self.landing_dir)
         assert again.status == {"loaded": "unchanged", "failed": "failed"}[result.status]
         assert self._standing(case.extract) == after, "a repeated load changes nothing"
@@ -531,6 +548,7 @@ def _check_csv_rows(case: Case, entry: dict[str, Any], standing: Standing) -> No
     """Every row that was not rejected is in raw under its key, and no other."""
     header, *records = case.records()
     assert len(records) == entry["rows_read"]
+    assert case.records(more="end\n")[-1] == ["end"], "no quote is left open"
     key = case.extract.columns[0].name
     position = header.index(key)
     delivered = Counter(_plain(cells[position]) for cells in records if len(cells) > position)
@@ -559,14 +577,13 @@ def _plain(text: str) -> str:
 
 
 def _check_parquet_rejections(case: Case, standing: Standing) -> None:
-    """Every rejection of a Parquet row tells its number and a value of the named column."""
-    with parquet.ParquetFile(io.BytesIO(case.content)) as file:
-        rows, names = file.metadata.num_rows, file.schema_arrow.names
+    """Every rejection of a Parquet row tells its number and, unless empty, the column's value."""
+    table = parquet.read_table(io.BytesIO(case.content))
     for rejection in standing.rejected:
-        assert rejection["line"] <= rows + 1
-        assert rejection["column_name"] in names
-        assert rejection["value"] is not None
-        assert rejection["original_text"].startswith("{")
+        value = table.column(rejection["column_name"])[rejection["line"] - 2]
+        is_empty = pa.types.is_string(value.type) and value.equals(pa.scalar("", value.type))
+        assert rejection["value"] or is_empty
+        assert rejection["original_text"]
     assert len({rejection["line"] for rejection in standing.rejected}) == len(standing.rejected)
 
 
