@@ -1,8 +1,8 @@
-"""Streams of rows on their way into a table: prepared ahead by a thread, written as COPY reads."""
+"""Streams of rows on their way into a table: prepared ahead by a thread, encoded for COPY."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future
 from queue import Full, Queue
 from threading import Event, Thread
@@ -10,13 +10,11 @@ from typing import Any, TypeVar
 
 import psycopg
 import pyarrow as pa
-import pyarrow.csv as arrow_csv
+from pgpq import ArrowToPostgresBinaryEncoder
 from psycopg import sql
 
-PREPARED_AHEAD = 2
-WRITE_BYTES = 256 * 1024
-UNQUOTED = arrow_csv.WriteOptions(include_header=False, quoting_style="none")
-QUOTED = arrow_csv.WriteOptions(include_header=False, quoting_style="needed")
+PREPARED_AHEAD = 16
+PART_ROWS = 4096
 
 Item = TypeVar("Item")
 
@@ -24,34 +22,30 @@ Item = TypeVar("Item")
 def copy_rows(
     connection: psycopg.Connection[Any],
     table: sql.Identifier,
-    columns: Sequence[str],
+    schema: pa.Schema,
     batches: Iterator[pa.RecordBatch],
 ) -> None:
-    """Append batches of text columns to the columns of a table.
+    """Append batches to the columns of a table that the schema names, by binary COPY.
 
-    While the server takes a batch, a thread reads, checks and writes out the next ones.
+    While the server takes a batch, a thread reads, checks and encodes the next ones.
     """
-    statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
-        table, sql.SQL(", ").join(map(sql.Identifier, columns))
+    statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
+        table, sql.SQL(", ").join(map(sql.Identifier, schema.names))
     )
+    encoder = ArrowToPostgresBinaryEncoder(schema)
+    encoded = map(encoder.write_batch, _parts(batches))
     with connection.cursor().copy(statement) as copy:
-        for rows in prepared_ahead(map(_as_csv, batches)):
-            for first in range(0, len(rows), WRITE_BYTES):
-                copy.write(rows[first : first + WRITE_BYTES])
+        copy.write(encoder.write_header())
+        for rows in prepared_ahead(encoded):
+            copy.write(rows)
+        copy.write(encoder.finish())
 
 
-def _as_csv(batch: pa.RecordBatch) -> memoryview:
-    """Write rows as CSV; null is an empty field without quotes."""
-    try:
-        return _write(batch, UNQUOTED)
-    except pa.ArrowInvalid:  # a value with a delimiter, a quote or a line break
-        return _write(batch, QUOTED)
-
-
-def _write(rows: pa.RecordBatch, options: arrow_csv.WriteOptions) -> memoryview:
-    sink = pa.BufferOutputStream()
-    arrow_csv.write_csv(rows, sink, options)
-    return memoryview(sink.getvalue())
+def _parts(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Cut batches small: to encode one holds up the writing, and the server would wait."""
+    for batch in batches:
+        for first in range(0, batch.num_rows, PART_ROWS):
+            yield batch.slice(first, PART_ROWS)
 
 
 def prepared_ahead(items: Iterator[Item]) -> Iterator[Item]:

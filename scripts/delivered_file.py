@@ -12,11 +12,14 @@ import csv
 import gzip
 import hashlib
 import io
+import re
 import sys
 import zlib
 from array import array
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,8 +29,9 @@ import pyarrow.parquet as parquet
 from scripts.contracts import Extract
 
 READ_BYTES = 4 * 1024**2
+COLUMN_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}", re.IGNORECASE | re.ASCII)
 HEADER_BYTES = 64 * 1024
-BATCH_ROWS = 131_072
+BATCH_ROWS = 65_536
 
 csv.field_size_limit(sys.maxsize)
 
@@ -41,6 +45,17 @@ class DeliveryError(Exception):
         self.cause = storable(cause)
         where = f"{file}" if line is None else f"{file}, line {line}"
         super().__init__(f"{where}: {self.cause}")
+
+
+def _listed(names: list[str]) -> str:
+    """List delivered column names; what could be a value, such as a phone number, is only counted.
+
+    A header without its line break has swallowed the first row.
+    """
+    told = [name for name in names if COLUMN_NAME.fullmatch(name)]
+    if len(told) < len(names):
+        told.append(f"{len(names) - len(told)} that are no names")
+    return ", ".join(told)
 
 
 def storable(text: str) -> str:
@@ -72,7 +87,6 @@ class DeliveredFile:
     malformed_column_counts: array[int] = field(default_factory=lambda: array("q"))
     warnings: list[str] = field(default_factory=list)
     has_nul: bool = False
-    _is_last_malformed_unquoted: bool = field(default=False, init=False)
     _header: list[str] = field(default_factory=list, init=False)
 
     @property
@@ -127,27 +141,24 @@ class DeliveredFile:
                     check_utf8=False,
                 ),
             )
-            well_formed = 0
             for batch in stream:
-                well_formed += batch.num_rows
                 self.has_nul = utf8.has_nul
                 if batch.num_rows:
                     yield batch
-            self._check_last_quote(rows=1 + well_formed + len(self.malformed_records))
+            if utf8.quote_count % 2:
+                self._check_last_quote()
 
     def _keep_malformed(self, row: arrow_csv.InvalidRow) -> str:
         self.malformed_records.append(row.number)
         self.malformed_column_counts.append(row.actual_columns)
-        self._is_last_malformed_unquoted = row.text.count('"') % 2 == 1
         return "skip"
 
-    def _check_last_quote(self, rows: int) -> None:
-        """Refuse a file whose last row swallowed the rest of the file behind an open quote."""
-        is_last = bool(self.malformed_records) and self.malformed_records[-1] == rows
-        if is_last and self._is_last_malformed_unquoted:
-            row = next(self.original_rows([rows]))
+    def _check_last_quote(self) -> None:
+        """Refuse a file whose last row has swallowed the rest of the file behind an open quote."""
+        last = deque(self.original_rows(count(1)), maxlen=1).pop()
+        if last.text.count('"') % 2:
             raise DeliveryError(
-                self.path, row.line, "a quote is opened in this row and never closed"
+                self.path, last.line, "a quote is opened in this row and never closed"
             )
 
     def _csv_rows(self, wanted: Iterator[int]) -> Iterator[OriginalRow]:
@@ -162,7 +173,7 @@ class DeliveredFile:
                 if cells:
                     record += 1
                     if record == next_wanted:
-                        original = "".join(lines).rstrip("\r\n")
+                        original = _without_line_break("".join(lines))
                         values: dict[str, str | None] = dict(zip(self._header, cells, strict=False))
                         yield OriginalRow(record, first_line, original, values)
                         next_wanted = next(wanted, None)
@@ -201,7 +212,7 @@ class DeliveredFile:
         """Return the delivered columns that the contract knows; note what is new or missing."""
         doubled = sorted({name for name in header if header.count(name) > 1})
         if doubled:
-            raise DeliveryError(self.path, 1, f"columns named twice: {', '.join(doubled)}")
+            raise DeliveryError(self.path, 1, f"columns named twice: {_listed(doubled)}")
         missing = [column for column in self.extract.columns if column.name not in header]
         required = [column.name for column in missing if column.is_required]
         if required:
@@ -211,7 +222,7 @@ class DeliveredFile:
             self.warnings.append(f"optional columns missing, loaded as null: {names}")
         unknown = [name for name in header if name not in self.extract.column_names]
         if unknown:
-            self.warnings.append(f"columns not in the contract, left out: {', '.join(unknown)}")
+            self.warnings.append(f"columns not in the contract, left out: {_listed(unknown)}")
         return [name for name in header if name in self.extract.column_names]
 
     def _open(self, chunk_bytes: int = READ_BYTES) -> _Utf8Stream:
@@ -247,6 +258,7 @@ class _Utf8Stream(io.RawIOBase):
         self._is_started = False
         self._is_finished = False
         self.has_nul = False
+        self.quote_count = 0
 
     def readable(self) -> bool:
         return True
@@ -287,6 +299,7 @@ class _Utf8Stream(io.RawIOBase):
         # What is UTF-8 already was decoded to be checked alone.
         utf8 = chunk if self._is_utf8 else text.encode("utf-8")
         self.has_nul = self.has_nul or b"\x00" in utf8
+        self.quote_count += utf8.count(b'"')
         if not self._is_started and utf8:
             self._is_started = True
             utf8 = utf8.removeprefix(codecs.BOM_UTF8)
@@ -335,6 +348,10 @@ class _Utf8Suspicion:
     @property
     def is_confirmed(self) -> bool:
         return self.is_possible and self._has_non_ascii
+
+
+def _without_line_break(line: str) -> str:
+    return line.removesuffix("\n").removesuffix("\r")
 
 
 def _values_as_text(row: pa.RecordBatch) -> dict[str, str | None]:

@@ -16,18 +16,19 @@ from scripts.row_checks import CheckedBatch, check_batch
 
 MAX_REJECTED_ROWS = 5_000_000
 REJECTED_BATCH_ROWS = 10_000
-REJECTED_COLUMNS = (
-    "source",
-    "extract",
-    "business_date",
-    "file",
-    "line",
-    "column_name",
-    "value",
-    "reason",
-    "original_text",
+REJECTED_SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("extract", pa.string()),
+        ("business_date", pa.date32()),
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        ("column_name", pa.string()),
+        ("value", pa.string()),
+        ("reason", pa.string()),
+        ("original_text", pa.string()),
+    ]
 )
-REJECTED_SCHEMA = pa.schema([(name, pa.string()) for name in REJECTED_COLUMNS])
 
 
 @dataclass
@@ -65,8 +66,8 @@ class FileLoad:
             notes.append(f"same content as {self.duplicate_of}, not loaded again")
         return storable("; ".join(notes)) or None
 
-    def checked_batches(self) -> Iterator[CheckedBatch]:
-        """Yield the file's rows, checked, and note the rejected ones on the way."""
+    def accepted_rows(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of the file that keep to the contract; note the others on the way."""
         ordinal = 0
         for batch in self.file.batches():
             checked = self._check(batch)
@@ -79,7 +80,7 @@ class FileLoad:
                 raise DeliveryError(self.file.path, None, cause)
             self.rows_accepted += checked.accepted.num_rows
             ordinal += batch.num_rows
-            yield checked
+            yield checked.accepted
 
     def _check(self, batch: pa.RecordBatch) -> CheckedBatch:
         try:
@@ -90,10 +91,10 @@ class FileLoad:
     def rejected_rows(self, business_date: date) -> Iterator[pa.RecordBatch]:
         """Yield the rejected rows with the line, the value and the text they were delivered as."""
         records, faults = self._rejected_records()
-        origin: dict[str, str | None] = {
+        origin: dict[str, object] = {
             "source": self.file.extract.source,
             "extract": self.file.extract.name,
-            "business_date": business_date.isoformat(),
+            "business_date": business_date,
             "file": self.name,
         }
         found = 0
@@ -106,7 +107,7 @@ class FileLoad:
                 rows.append(
                     origin
                     | {
-                        "line": str(original.line),
+                        "line": original.line,
                         "column_name": column,
                         "value": None if value is None else storable(value),
                         "reason": reason,

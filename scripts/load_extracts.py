@@ -18,6 +18,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 import psycopg
@@ -45,11 +46,11 @@ from scripts.raw_tables import (
     constant_origin,
     create_partition_statement,
     partition_of,
-    raw_columns,
+    raw_schema,
     settle,
 )
 from scripts.roll_up import rolled_up
-from scripts.row_checks import SESSION_TIMEZONE, arrow_schema, as_text
+from scripts.row_checks import arrow_schema
 from scripts.warehouse import Role
 
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -211,17 +212,18 @@ def _load_in_one_transaction(
         _number(loads, connection)
         _make_room(extract, business_date, connection)
         partition = sql.Identifier("raw", partition_of(extract, business_date))
+        schema = raw_schema(extract)
         for rows, load in _streams(extract, to_read):
             with (
                 _refusals_told(load),
                 constant_origin(connection, partition, business_date, load.extract_load_id),
             ):
-                copy_rows(connection, partition, list(raw_columns(extract)), rows)
+                copy_rows(connection, partition, schema, rows)
         for load in to_read:
             if load.rows_rejected:
                 table = sql.Identifier("raw", "rejected_row")
                 rejected = load.rejected_rows(business_date)
-                copy_rows(connection, table, REJECTED_SCHEMA.names, rejected)
+                copy_rows(connection, table, REJECTED_SCHEMA, rejected)
         _enter(extract, business_date, loads, connection)
 
 
@@ -231,7 +233,7 @@ def _refusals_told(load: FileLoad) -> Iterator[None]:
     try:
         yield
     except psycopg.DataError as error:
-        column = re.search(r", column (\w+):", error.diag.context or "")
+        column = re.search(r", column (\w+)", error.diag.context or "")
         where = f"column {column[1]}" if column else "a row"
         cause = f"the database refuses {where}: {type(error).__name__}"
         raise DeliveryError(load.file.path, None, cause) from None
@@ -272,11 +274,10 @@ def _streams(
     """
     if extract.roll_up is None:
         for load in loads:
-            yield (checked.as_text() for checked in load.checked_batches()), load
+            yield load.accepted_rows(), load
     else:
-        hours = (checked.accepted for load in loads for checked in load.checked_batches())
-        days = rolled_up(extract.roll_up, arrow_schema(extract), prepared_ahead(hours))
-        yield map(as_text, days), loads[0]
+        hours = chain.from_iterable(load.accepted_rows() for load in loads)
+        yield rolled_up(extract.roll_up, arrow_schema(extract), prepared_ahead(hours)), loads[0]
 
 
 def _enter(
@@ -314,10 +315,8 @@ def _enter(
 
 
 def connect_as_loader() -> psycopg.Connection:
-    """Connect as the loader, to read local times as the contracts mean them."""
-    connection = psycopg.connect(warehouse.url(Role.LOADER), autocommit=True)
-    connection.execute("select set_config('timezone', %s, false)", [SESSION_TIMEZONE])
-    return connection
+    """Connect as the loader; each transaction is opened where it begins."""
+    return psycopg.connect(warehouse.url(Role.LOADER), autocommit=True)
 
 
 def main() -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from types import MappingProxyType
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +16,6 @@ from scripts.contracts import Column, Extract
 TRUE_WORDS = ("true", "t", "1", "yes", "y", "是")
 FALSE_WORDS = ("false", "f", "0", "no", "n", "否")
 WITH_OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
-SESSION_TIMEZONE = "Asia/Shanghai"  # in which the loader's sessions read times without an offset
-LAST_SUMMER_TIME = datetime(1992, 1, 1, tzinfo=UTC)  # of that zone
-FULL_LENGTH = len("2026-11-20 02:30:00")
 NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
 SIMPLE_TYPES = {
     "text": pa.string(),
@@ -42,32 +38,25 @@ class Rejection:
 
 @dataclass(frozen=True)
 class CheckedBatch:
-    """The rows that keep to the contract, and the first fault of each of the others.
-
-    `accepted` holds the rows in the contract's types. `delivered_texts` holds the columns whose
-    delivered text PostgreSQL reads as the same value, so that it need not be written anew.
-    """
+    """The rows that keep to the contract, typed, and the first fault of each of the others."""
 
     accepted: pa.RecordBatch
-    delivered_texts: dict[str, pa.StringArray]
     rejections: list[Rejection]
 
-    def as_text(self) -> pa.RecordBatch:
-        """Return the accepted rows as PostgreSQL reads them from text; null stays null."""
-        return as_text(self.accepted, self.delivered_texts)
 
-
-def arrow_type(column: Column) -> pa.DataType:
-    """Return the Arrow type that PostgreSQL's binary COPY takes for the column."""
-    numeric = NUMERIC.fullmatch(column.physical_type)
+def arrow_type(physical_type: str) -> pa.DataType:
+    """Return the Arrow type that is the same in PostgreSQL's binary COPY."""
+    numeric = NUMERIC.fullmatch(physical_type)
     if numeric:
         return pa.decimal128(int(numeric[1]), int(numeric[2]))
-    return SIMPLE_TYPES[column.physical_type]
+    return SIMPLE_TYPES[physical_type]
 
 
 def arrow_schema(extract: Extract) -> pa.Schema:
     """Return the Arrow schema of an extract's accepted rows."""
-    return pa.schema([(column.name, arrow_type(column)) for column in extract.columns])
+    return pa.schema(
+        [(column.name, arrow_type(column.physical_type)) for column in extract.columns]
+    )
 
 
 def check_batch(
@@ -79,19 +68,16 @@ def check_batch(
     """
     faults = _Faults(batch.num_rows, may_have_nul)
     delivered = set(batch.schema.names)
-    texts: dict[str, pa.StringArray] = {}
     arrays = [
-        _check_column(column, batch.column(column.name), faults, texts)
+        _check_column(column, batch.column(column.name), faults)
         if column.name in delivered
-        else pa.nulls(batch.num_rows, arrow_type(column))
+        else pa.nulls(batch.num_rows, arrow_type(column.physical_type))
         for column in extract.columns
     ]
     accepted = pa.RecordBatch.from_arrays(arrays, schema=arrow_schema(extract))
     if faults.rejections:
-        is_good = pa.array(faults.is_good)
-        accepted = accepted.filter(is_good)
-        texts = {name: text.filter(is_good) for name, text in texts.items()}
-    return CheckedBatch(accepted, texts, sorted(faults.rejections, key=lambda item: item.index))
+        accepted = accepted.filter(pa.array(faults.is_good))
+    return CheckedBatch(accepted, sorted(faults.rejections, key=lambda item: item.index))
 
 
 class _Faults:
@@ -112,10 +98,8 @@ class _Faults:
         self.rejections.extend(Rejection(int(index), column.name, reason) for index in bad)
 
 
-def _check_column(
-    column: Column, delivered: pa.Array, faults: _Faults, texts: dict[str, pa.StringArray]
-) -> pa.Array:
-    values = _typed(column, delivered, faults, texts)
+def _check_column(column: Column, delivered: pa.Array, faults: _Faults) -> pa.Array:
+    values = _typed(column, delivered, faults)
     if column.is_required:
         faults.add(column, values.is_null(), "required value is missing")
     if column.allowed_values:
@@ -145,11 +129,9 @@ def _bound(bound: float | str, type_: pa.DataType) -> pa.Scalar:
     return pa.scalar(str(bound)).cast(type_)
 
 
-def _typed(
-    column: Column, delivered: pa.Array, faults: _Faults, texts: dict[str, pa.StringArray]
-) -> pa.Array:
+def _typed(column: Column, delivered: pa.Array, faults: _Faults) -> pa.Array:
     """Return the column in its contract type; null where empty, or where it cannot be read."""
-    target = arrow_type(column)
+    target = arrow_type(column.physical_type)
     unreadable_reason = f"not a valid {column.logical_type} ({column.physical_type})"
     if pa.types.is_timestamp(delivered.type) and pa.types.is_timestamp(target):
         moments = pc.cast(
@@ -173,54 +155,7 @@ def _typed(
     if values.null_count > text.null_count:
         unreadable = pc.and_(text.is_valid(), values.is_null())
         faults.add(column, unreadable, unreadable_reason)
-    elif _is_read_alike(column, text, values):
-        texts[column.name] = text
     return values
-
-
-def _is_read_alike(column: Column, text: pa.StringArray, values: pa.Array) -> bool:
-    """Tell whether PostgreSQL reads the texts as Arrow did.
-
-    Of times that are those without an offset, in their full form, and after the last summer time of
-    the session's zone, in which a local time could mean two moments or none.
-    """
-    if pa.types.is_boolean(values.type):
-        return False
-    if not pa.types.is_timestamp(values.type):
-        return True
-    shortest, longest = pc.min_max(pc.binary_length(text)).values()
-    earliest = pc.min(values)
-    return (
-        (shortest.as_py(), longest.as_py()) == (FULL_LENGTH, FULL_LENGTH)
-        and column.timezone == SESSION_TIMEZONE
-        and pc.greater_equal(earliest, pa.scalar(LAST_SUMMER_TIME, earliest.type)).as_py()
-        and _is_local(text)
-    )
-
-
-def _is_local(text: pa.StringArray) -> bool:
-    try:
-        text.cast(pa.timestamp("us"))
-    except pa.ArrowInvalid:  # an offset
-        return False
-    return True
-
-
-def as_text(
-    rows: pa.RecordBatch, known: Mapping[str, pa.StringArray] = MappingProxyType({})
-) -> pa.RecordBatch:
-    """Write all columns out as text that PostgreSQL reads, but those whose text is `known`."""
-    names = rows.schema.names
-    texts = [known[name] if name in known else _written(rows.column(name)) for name in names]
-    return pa.RecordBatch.from_arrays(texts, names=names)
-
-
-def _written(values: pa.Array) -> pa.StringArray:
-    """Write values as text that PostgreSQL reads; times in UTC, with their offset."""
-    if pa.types.is_timestamp(values.type):
-        utc = values.cast(pa.timestamp("us")).cast(pa.string())
-        return pc.binary_join_element_wise(utc, "Z", "")
-    return values.cast(pa.string())
 
 
 def _is_out_of_calendar(days: pa.Array) -> pa.BooleanArray:
@@ -303,6 +238,6 @@ def _parse_timestamp(column: Column, text: pa.StringArray) -> pa.TimestampArray:
 def _to_utc(column: Column, times: pa.TimestampArray) -> pa.TimestampArray:
     if times.type.tz is None:
         times = pc.assume_timezone(
-            times, column.timezone or "UTC", ambiguous="earliest", nonexistent="earliest"
+            times, column.timezone or "UTC", ambiguous="earliest", nonexistent="latest"
         )
     return times.cast(pa.timestamp("us", "UTC"))

@@ -241,6 +241,15 @@ GZIPPED = gzip.compress(readings(*["S1,2026-11-20 10:00:00,downstream,20,dB"] * 
         ("customer", "a.csv", customers(customer("C1"))[:-1], 2, "truncated"),
         ("customer", "a.csv", customers(customer("C1"))[:-40], 2, "truncated"),
         ("customer", "a.csv", customers(customer("C1", '"open')), 2, "never closed"),
+        (
+            "customer",
+            "a.csv",
+            customers(
+                customer("C1"), customer("C2").replace("2020-01-01", '"open'), customer("C3")
+            ),
+            3,
+            "never closed",
+        ),
         ("customer", "a.csv", b"", 1, "the file is empty"),
         (
             "customer",
@@ -481,6 +490,20 @@ def test_errors_and_logs_hold_no_personal_data(
     assert len(rejected()) == 2
     assert "16100000001" not in caplog.text
     assert "32000019900131" not in caplog.text
+
+
+def test_a_header_that_swallowed_a_row_is_not_told(deliver: Deliver, tmp_path: Path) -> None:
+    """The line break after the header is missing: its last names are values of a customer."""
+    row = customer("C1").replace("||", "|320000199001311234|16100000001", 1)
+    deliver(
+        "crm",
+        "customer",
+        "a.csv",
+        customers(row, header=CUSTOMER_HEADER + "|").replace(b"|\n", b"|", 1),
+    )
+    result = load("customer", tmp_path)
+    assert "16100000001" not in str(result)
+    assert "that are no names" in str(result)
 
 
 def test_a_failed_file_that_was_taken_away_fails_no_longer(

@@ -31,13 +31,17 @@ EXTRACTS = (
     find_extract("line", "optical_reading"),
     find_extract("usage", "broadband_hourly"),
 )
-ROWS = {"customer": 30_000, "optical_reading": 150_000, "broadband_hourly": 80_000}
+ROWS = {"customer": 15_000, "optical_reading": 100_000, "broadband_hourly": 50_000}
 HEADERS = {
     "customer": "customer_id|customer_name|contact_phone|region|is_do_not_call|registered_date",
     "optical_reading": "subscription_id,measured_at,direction,reading_value,reading_unit",
     "broadband_hourly": "subscription_id,hour_start_at,download_bytes,upload_bytes,online_minutes",
 }
 TIMEOUT_SECONDS = 120
+IS_CONNECTED = (
+    "select exists (select from pg_stat_activity"
+    " where usename = 'retention_loader' and datname = current_database())"
+)
 IS_COPYING = (
     "select exists (select from pg_stat_progress_copy"
     " where relid::regclass::text like %s and tuples_processed > 0)"
@@ -71,13 +75,12 @@ Moment = Callable[[Undisturbed], AbstractContextManager[None]]
 
 @pytest.fixture
 def undisturbed(warehouse_db: str, tmp_path: Path) -> Iterator[Undisturbed]:
-    """Load the delivery once without a disturbance."""
+    """Load the delivery once without a disturbance, in this process."""
     with psycopg.connect(warehouse_db, autocommit=True) as connection:
         _start_anew(connection, tmp_path)
         before = _state(connection)
         started = time.monotonic()
-        with _loader(tmp_path) as loader:
-            assert loader.wait(TIMEOUT_SECONDS) == 0
+        assert "failed" not in {load.status for load in load_all(NIGHT, tmp_path)}
         seconds = time.monotonic() - started
         after = _state(connection)
         assert all(before[part] != after[part] for part in after)
@@ -91,15 +94,12 @@ def test_killed_at_any_moment_and_started_again(undisturbed: Undisturbed) -> Non
         _start_anew(connection, undisturbed.landing_dir)
         started = time.monotonic()
         with _loader(undisturbed.landing_dir) as loader, moment(undisturbed):
-            assert loader.poll() is None, f"ended before it was killed {name}"
+            has_ended = loader.poll() is not None  # only a time can be missed
+            assert not has_ended or name.startswith("at ")
             loader.kill()
             loader.wait(TIMEOUT_SECONDS)
             killed_after = time.monotonic() - started
-        _wait(
-            connection,
-            "select not exists (select from pg_stat_activity where"
-            " usename = 'retention_loader' and datname = current_database())",
-        )
+        _wait(connection, f"select not ({IS_CONNECTED})")
         left = _state(connection)
         half = [part for part in left if left[part] not in (before[part], after[part])]
         assert half == [], f"half loaded when killed {name}"
@@ -121,6 +121,10 @@ def test_two_loaders_at_the_same_time(undisturbed: Undisturbed) -> None:
     with _loader(folder) as one, _loader(folder) as other:
         assert (one.wait(TIMEOUT_SECONDS), other.wait(TIMEOUT_SECONDS)) == (0, 0)
     assert _state(undisturbed.connection) == undisturbed.after
+    attempts = undisturbed.connection.execute(
+        "select count(*), count(distinct (file, sha256)) from ops.extract_load"
+    ).fetchone()
+    assert attempts == (9, 9), "each small and each large file is loaded by one of them"
     log.info("two loaders at the same time: equal to undisturbed")
 
 
@@ -149,7 +153,8 @@ def _stopped_by(lock: str, condition: str, *values: str) -> Moment:
             _wait(
                 undisturbed.connection,
                 "select exists (select from pg_locks inner join pg_stat_activity using (pid)"
-                " where not granted and usename = 'retention_loader')",
+                " where not granted and usename = 'retention_loader'"
+                " and datname = current_database())",
             )
             yield
 
@@ -157,10 +162,11 @@ def _stopped_by(lock: str, condition: str, *values: str) -> Moment:
 
 
 def _at_share(share: float) -> Moment:
-    """Return the moment at a share of the undisturbed run's time."""
+    """Return the moment at a share of the undisturbed run's time, from the first connection on."""
 
     @contextmanager
     def moment(undisturbed: Undisturbed) -> Iterator[None]:
+        _wait(undisturbed.connection, IS_CONNECTED)
         time.sleep(undisturbed.seconds * share)
         yield
 
@@ -182,8 +188,7 @@ MOMENTS: dict[str, Moment] = {
         "lock table ops.extract_load in share mode", IS_COPYING, "raw.line__optical_reading%"
     ),
     "after a commit": _when(IS_DONE, "optical_reading"),
-    "at a third of the time": _at_share(1 / 3),
-    "at two thirds of the time": _at_share(2 / 3),
+    "at three fifths of the time": _at_share(0.6),
 }
 
 
