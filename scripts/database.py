@@ -13,9 +13,11 @@ from scripts import warehouse
 
 STATEMENT_TIMEOUT_MINUTES = 60
 
+Connection = psycopg.Connection[dict[str, Any]]
+
 
 @contextmanager
-def connect(role: warehouse.Role | None) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+def connect(role: warehouse.Role | None) -> Iterator[Connection]:
     """Open one transaction as `role` (None: the administrator); commit on success.
 
     Statements are cut off after `STATEMENT_TIMEOUT_MINUTES`, the execution timeout of a task.

@@ -2,28 +2,24 @@
 
     python -m scripts.expire_raw --business-date 2026-11-20
 
-Each contract names its retention in days. Events and deltas leave by whole months, once the last
-day of a month is older than that: a dropped partition, whatever its size. Of a snapshot older than
-its retention the last delivery of each month stays for `MONTHLY_SNAPSHOT_DAYS`, and the newest
-stays in any case. Rejected rows go with their delivery; the ledger says `expired`.
+What is over is said in `scripts/retention.py`. A month that is over as a whole is a dropped
+partition, whatever its size. Rejected rows go with their delivery; the ledger says `expired`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
-import psycopg
 from psycopg import sql
 
 from scripts.arguments import step_parser
 from scripts.contracts import Extract, read_extracts
+from scripts.database import Connection
 from scripts.load_extracts import alone_with, connect_as_loader
 from scripts.raw_tables import partition_of
-
-MONTHLY_SNAPSHOT_DAYS = 400
+from scripts.retention import expired_dates
 
 log = logging.getLogger(__name__)
 
@@ -44,40 +40,20 @@ def expire_raw(business_date: date) -> list[Expiry]:
     return [expiry for expiry in expiries if expiry.dates]
 
 
-def expired_dates(extract: Extract, loaded: Iterable[date], business_date: date) -> list[date]:
-    """Return which of the loaded dates of an extract are over on the business date."""
-    oldest = business_date - timedelta(days=extract.retention_days)
-    dates = sorted(loaded)
-    if extract.delivery_mode != "snapshot":
-        return [day for day in dates if _next_month(day) <= oldest]
-    last_of_month = {(day.year, day.month): day for day in dates}
-    oldest_monthly = business_date - timedelta(days=MONTHLY_SNAPSHOT_DAYS)
-    return [
-        day
-        for day in dates[:-1]
-        if day < oldest
-        and (day != last_of_month[day.year, day.month] or _next_month(day) <= oldest_monthly)
-    ]
-
-
-def _next_month(day: date) -> date:
-    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-
-
-def _expire(connection: psycopg.Connection, extract: Extract, business_date: date) -> Expiry:
+def _expire(connection: Connection, extract: Extract, business_date: date) -> Expiry:
     with alone_with(connection, extract), connection.transaction():
         loaded = connection.execute(
             "select distinct business_date from ops.extract_load"
             " where source = %s and extract = %s and status = 'loaded'",
             [extract.source, extract.name],
         ).fetchall()
-        remaining = {day for (day,) in loaded}
+        remaining = {row["business_date"] for row in loaded}
         dates = expired_dates(extract, remaining, business_date)
         remaining.difference_update(dates)
-        kept = {partition_of(extract, day) for day in remaining}
-        dropped = sorted({partition_of(extract, day) for day in dates} - kept)
+        kept = {partition_of(extract.table, day) for day in remaining}
+        dropped = sorted({partition_of(extract.table, day) for day in dates} - kept)
         for day in dates:
-            if partition_of(extract, day) in kept:
+            if partition_of(extract.table, day) in kept:
                 _delete(connection, extract, day)
         for partition in dropped:
             connection.execute(sql.SQL("drop table {}").format(sql.Identifier("raw", partition)))
@@ -87,12 +63,12 @@ def _expire(connection: psycopg.Connection, extract: Extract, business_date: dat
     return Expiry(extract, tuple(dates), tuple(dropped))
 
 
-def _delete(connection: psycopg.Connection, extract: Extract, day: date) -> None:
-    table = sql.Identifier("raw", partition_of(extract, day))
+def _delete(connection: Connection, extract: Extract, day: date) -> None:
+    table = sql.Identifier("raw", partition_of(extract.table, day))
     connection.execute(sql.SQL("delete from {} where business_date = %s").format(table), [day])
 
 
-def _note(connection: psycopg.Connection, extract: Extract, dates: list[date]) -> None:
+def _note(connection: Connection, extract: Extract, dates: list[date]) -> None:
     """Delete the dates' rejected rows and let the ledger say that they are over."""
     values = [extract.source, extract.name, dates]
     connection.execute(

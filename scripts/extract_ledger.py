@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from scripts.contracts import Extract
-from scripts.database import connect, fetch_all
+from scripts.database import Connection, connect, fetch_all
 from scripts.delivered_file import DeliveryError
 from scripts.file_load import FileLoad
 from scripts.warehouse import Role
@@ -24,17 +24,15 @@ def known_files(extract: Extract) -> dict[tuple[date, str], datetime]:
     return {(row["business_date"], row["file"]): row["finished_at"] for row in rows}
 
 
-def loaded_files(extract: Extract, business_date: date) -> list[dict[str, Any]]:
+def loaded_files(
+    connection: Connection, extract: Extract, business_date: date
+) -> list[dict[str, Any]]:
     """Return name, checksum and counts of the files that stand loaded for a date."""
-    return fetch_all(
-        Role.LOADER,
+    return connection.execute(
         "select file, sha256, rows_read, rows_loaded, rows_rejected from ops.extract_load"
-        " where source = %(source)s and extract = %(extract)s"
-        " and business_date = %(business_date)s and status = 'loaded'",
-        source=extract.source,
-        extract=extract.name,
-        business_date=business_date,
-    )
+        " where source = %s and extract = %s and business_date = %s and status = 'loaded'",
+        [extract.source, extract.name, business_date],
+    ).fetchall()
 
 
 def record_failure(

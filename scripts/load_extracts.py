@@ -24,10 +24,12 @@ from pathlib import Path
 import psycopg
 import pyarrow as pa
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from scripts import arguments, warehouse
 from scripts.contracts import Extract, read_extracts
 from scripts.copy_streams import copy_rows, prepared_ahead
+from scripts.database import Connection
 from scripts.delivered_file import DeliveredFile, DeliveryError
 from scripts.extract_ledger import (
     known_files,
@@ -49,6 +51,7 @@ from scripts.raw_tables import (
     raw_schema,
     settle,
 )
+from scripts.retention import expired_dates
 from scripts.roll_up import rolled_up
 from scripts.row_checks import arrow_schema
 from scripts.warehouse import Role
@@ -89,14 +92,15 @@ def due_loads(first: date, last: date, landing_dir: Path) -> list[tuple[date, Ex
     """Return the dates and extracts with files that the ledger does not know, in date order.
 
     Files are judged by name and modification time alone, so that history is not read again. What
-    lies further back than its retention is left alone: it would be deleted the same night.
+    the retention no longer keeps is left alone.
     """
     due = []
     for extract in read_extracts():
         known = known_files(extract)
-        oldest = max(first, last - timedelta(days=extract.retention_days))
-        for day in delivery_dates(landing_dir, extract.source, extract.name):
-            files = _delivered_files(extract, day, landing_dir) if oldest <= day <= last else []
+        dates = delivery_dates(landing_dir, extract.source, extract.name)
+        delivered = [day for day in dates if day <= last]
+        for day in sorted(set(delivered).difference(expired_dates(extract, delivered, last))):
+            files = _delivered_files(extract, day, landing_dir) if first <= day else []
             if any(
                 modified_at(file) >= known.get((day, _name(file, landing_dir)), NEVER)
                 for file in files
@@ -106,10 +110,17 @@ def due_loads(first: date, last: date, landing_dir: Path) -> list[tuple[date, Ex
 
 
 def load_each(due: list[tuple[date, Extract]], landing_dir: Path) -> Generator[ExtractLoad]:
-    """Load one after the other and yield what became of each as it is done."""
+    """Load one after the other and yield what became of each as it is done; then settle them."""
+    loaded: dict[str, set[date]] = {}
     with connect_as_loader() as connection:
         for business_date, extract in due:
-            yield _load_alone(extract, business_date, landing_dir, connection)
+            with alone_with(connection, extract):
+                load = _load(extract, business_date, landing_dir, connection)
+            if load.status == "loaded":
+                loaded.setdefault(extract.table, set()).add(business_date)
+            yield load
+        for table, dates in loaded.items():
+            settle(connection, table, dates)
 
 
 def load_extract(extract: Extract, business_date: date, landing_dir: Path) -> ExtractLoad:
@@ -118,18 +129,8 @@ def load_extract(extract: Extract, business_date: date, landing_dir: Path) -> Ex
     return load
 
 
-def _load_alone(
-    extract: Extract, business_date: date, landing_dir: Path, connection: psycopg.Connection
-) -> ExtractLoad:
-    with alone_with(connection, extract):
-        result = _load(extract, business_date, landing_dir, connection)
-        if result.status == "loaded":
-            settle(connection, extract, business_date)
-        return result
-
-
 @contextmanager
-def alone_with(connection: psycopg.Connection, extract: Extract) -> Iterator[None]:
+def alone_with(connection: Connection, extract: Extract) -> Iterator[None]:
     """Wait until no other loader works on the extract; one that was killed works no more."""
     name = [f"load {extract}"]
     connection.execute("select pg_advisory_lock(hashtext(%s))", name)
@@ -140,7 +141,7 @@ def alone_with(connection: psycopg.Connection, extract: Extract) -> Iterator[Non
 
 
 def _load(
-    extract: Extract, business_date: date, landing_dir: Path, connection: psycopg.Connection
+    extract: Extract, business_date: date, landing_dir: Path, connection: Connection
 ) -> ExtractLoad:
     files = _delivered_files(extract, business_date, landing_dir)
     outcome = ExtractLoad(extract.source, extract.name, business_date, "absent")
@@ -148,7 +149,7 @@ def _load(
         supersede_failure(extract, business_date)  # what failed was taken away
         return outcome
     loads = _with_checksums(files, extract, landing_dir)
-    earlier = loaded_files(extract, business_date)
+    earlier = loaded_files(connection, extract, business_date)
     if {(row["file"], row["sha256"]) for row in earlier} == {(x.name, x.sha256) for x in loads}:
         supersede_failure(extract, business_date)
         return replace(
@@ -204,14 +205,14 @@ def _name(path: Path, landing_dir: Path) -> str:
 
 
 def _load_in_one_transaction(
-    extract: Extract, business_date: date, loads: list[FileLoad], connection: psycopg.Connection
+    extract: Extract, business_date: date, loads: list[FileLoad], connection: Connection
 ) -> None:
     """Replace the date's rows, rejected rows and ledger entries; everything or nothing."""
     to_read = [load for load in loads if load.duplicate_of is None]
     with connection.transaction():
         _number(loads, connection)
         _make_room(extract, business_date, connection)
-        partition = sql.Identifier("raw", partition_of(extract, business_date))
+        partition = sql.Identifier("raw", partition_of(extract.table, business_date))
         schema = raw_schema(extract)
         for rows, load in _streams(extract, to_read):
             with (
@@ -239,23 +240,23 @@ def _refusals_told(load: FileLoad) -> Iterator[None]:
         raise DeliveryError(load.file.path, None, cause) from None
 
 
-def _number(loads: list[FileLoad], connection: psycopg.Connection) -> None:
+def _number(loads: list[FileLoad], connection: Connection) -> None:
     """Reserve the files' places in the ledger: the rows carry them as their origin."""
     numbers = connection.execute(
-        "select nextval(pg_get_serial_sequence('ops.extract_load', 'extract_load_id'))"
+        "select nextval(pg_get_serial_sequence('ops.extract_load', 'extract_load_id')) as number"
         " from generate_series(1, %s)",
         [len(loads)],
     )
-    for load, (number,) in zip(loads, numbers, strict=True):
-        load.extract_load_id = number
+    for load, row in zip(loads, numbers, strict=True):
+        load.extract_load_id = row["number"]
 
 
-def _make_room(extract: Extract, business_date: date, connection: psycopg.Connection) -> None:
+def _make_room(extract: Extract, business_date: date, connection: Connection) -> None:
     """Delete what an earlier delivery for the date left, and see that its month has a partition."""
     connection.execute(create_partition_statement(extract, business_date))
     connection.execute(
         sql.SQL("delete from {} where business_date = %s").format(
-            sql.Identifier("raw", partition_of(extract, business_date))
+            sql.Identifier("raw", partition_of(extract.table, business_date))
         ),
         [business_date],
     )
@@ -281,7 +282,7 @@ def _streams(
 
 
 def _enter(
-    extract: Extract, business_date: date, loads: list[FileLoad], connection: psycopg.Connection
+    extract: Extract, business_date: date, loads: list[FileLoad], connection: Connection
 ) -> None:
     """Write the ledger: these files stand for the date now, and none before them."""
     connection.execute(
@@ -314,9 +315,9 @@ def _enter(
     )
 
 
-def connect_as_loader() -> psycopg.Connection:
+def connect_as_loader() -> Connection:
     """Connect as the loader; each transaction is opened where it begins."""
-    return psycopg.connect(warehouse.url(Role.LOADER), autocommit=True)
+    return psycopg.connect(warehouse.url(Role.LOADER), autocommit=True, row_factory=dict_row)
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ date, which costs a load nothing; snapshots, of which the newest is looked up, h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from scripts.contracts import Extract
+from scripts.database import Connection
 from scripts.roll_up import ROLL_UPS
 from scripts.row_checks import arrow_type
 
@@ -86,9 +87,9 @@ def raw_schema(extract: Extract) -> pa.Schema:
     return pa.schema([(name, arrow_type(type_)) for name, type_ in raw_columns(extract).items()])
 
 
-def partition_of(extract: Extract, business_date: date) -> str:
+def partition_of(table: str, business_date: date) -> str:
     """Return the name of the partition for a business date: crm__customer_2026_11."""
-    return f"{extract.table}_{business_date:%Y_%m}"
+    return f"{table}_{business_date:%Y_%m}"
 
 
 def create_partition_statement(extract: Extract, business_date: date) -> sql.Composed:
@@ -98,7 +99,7 @@ def create_partition_statement(extract: Extract, business_date: date) -> sql.Com
     return sql.SQL(
         "create table if not exists {} partition of {} for values from ({}) to ({})"
     ).format(
-        sql.Identifier("raw", partition_of(extract, business_date)),
+        sql.Identifier("raw", partition_of(extract.table, business_date)),
         sql.Identifier("raw", extract.table),
         sql.Literal(first.isoformat()),
         sql.Literal(following.isoformat()),
@@ -107,7 +108,7 @@ def create_partition_statement(extract: Extract, business_date: date) -> sql.Com
 
 @contextmanager
 def constant_origin(
-    connection: psycopg.Connection,
+    connection: Connection,
     partition: sql.Identifier,
     business_date: date,
     extract_load_id: int,
@@ -132,19 +133,21 @@ def constant_origin(
         )
 
 
-def settle(connection: psycopg.Connection, extract: Extract, business_date: date) -> None:
-    """Tell the planner what a load changed: the models read the table before autovacuum would.
+def settle(connection: Connection, table: str, business_dates: Iterable[date]) -> None:
+    """Tell the planner what loads changed: the models read the table before autovacuum would.
 
-    The partition is counted after each load, the whole table with the first load of a month.
+    The partitions are counted each time, the whole table (and with it they) with a new month.
     """
-    partition = sql.Identifier("raw", partition_of(extract, business_date))
+    partitions = {partition_of(table, day) for day in business_dates}
     counted = connection.execute(
-        "select reltuples >= 0 from pg_class where oid = %s::regclass", [partition.as_string()]
-    ).fetchone()
-    is_known = counted is not None and counted[0]
+        "select relname from pg_class where relnamespace = 'raw'::regnamespace"
+        " and relname = any(%s) and reltuples >= 0",
+        [sorted(partitions)],
+    ).fetchall()
+    is_known = len(counted) == len(partitions)
     with connection.transaction():
         connection.execute(
             "select set_config('default_statistics_target', %s, true)", [str(STATISTICS_TARGET)]
         )
-        table = partition if is_known else sql.Identifier("raw", extract.table)
-        connection.execute(sql.SQL("analyze {}").format(table))
+        for name in sorted(partitions) if is_known else [table]:
+            connection.execute(sql.SQL("analyze {}").format(sql.Identifier("raw", name)))

@@ -16,6 +16,7 @@ from scripts.contracts import Column, Extract
 TRUE_WORDS = ("true", "t", "1", "yes", "y", "是")
 FALSE_WORDS = ("false", "f", "0", "no", "n", "否")
 WITH_OFFSET = r"(Z|[+-]\d\d:?\d\d)$"
+STRANGE_NUMBER = r"[xX]|[eE][+-]?\d{3}"
 NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
 SIMPLE_TYPES = {
     "text": pa.string(),
@@ -187,8 +188,8 @@ def _parser(column: Column, target: pa.DataType) -> Callable[[pa.StringArray], p
         return _parse_boolean
     if pa.types.is_timestamp(target):
         return lambda text: _parse_timestamp(column, text)
-    if pa.types.is_integer(target):
-        return lambda text: _parse_integer(text, target)
+    if pa.types.is_integer(target) or pa.types.is_decimal(target):
+        return lambda text: _parse_number(text, target)
     return lambda text: text.cast(target)
 
 
@@ -206,11 +207,16 @@ def _cast(
     return pa.concat_arrays(halves)
 
 
-def _parse_integer(text: pa.StringArray, target: pa.DataType) -> pa.Array:
-    """Arrow reads hexadecimal numbers too; in a delivery they are a mistake."""
-    is_hexadecimal = pc.or_(pc.match_substring(text, "x"), pc.match_substring(text, "X"))
-    if pc.any(is_hexadecimal).as_py():
-        text = pc.if_else(is_hexadecimal, pa.scalar(None, pa.string()), text)
+def _parse_number(text: pa.StringArray, target: pa.DataType) -> pa.Array:
+    """Read whole and decimal numbers, without two things that Arrow would take.
+
+    Hexadecimal numbers are a mistake in a delivery; an exponent of many digits ends the process
+    (pyarrow 26 crashes on 9e-2147483647).
+    """
+    letters = [pc.any(pc.match_substring(text, letter)).as_py() for letter in "xXeE"]
+    if any(letters):
+        is_strange = pc.match_substring_regex(text, STRANGE_NUMBER)
+        text = pc.if_else(is_strange, pa.scalar(None, pa.string()), text)
     return text.cast(target)
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from scripts.contracts import find_extract
 from scripts.database import connect, fetch_all
-from scripts.expire_raw import MONTHLY_SNAPSHOT_DAYS, expire_raw, expired_dates
+from scripts.expire_raw import expire_raw
 from scripts.load_extracts import load_all
+from scripts.retention import MONTHLY_SNAPSHOT_DAYS, expired_dates
 from scripts.warehouse import Role
 
 NIGHT = date(2026, 11, 20)

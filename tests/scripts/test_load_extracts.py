@@ -417,6 +417,28 @@ def test_a_parquet_column_that_cannot_be_read_fails_the_delivery(
 @pytest.mark.parametrize(
     ("text", "is_loaded"),
     [
+        ("1e1", True),
+        ("1.5E-1", True),
+        (" +20.125 ", True),
+        ("0x1F", False),
+        ("9e-2147483647", False),
+        ("1e400", False),
+        ("20.1255", False),
+        ("1_0", False),
+        ("nan", False),
+    ],
+)
+def test_which_numbers_are_read(
+    deliver: Deliver, tmp_path: Path, text: str, is_loaded: bool
+) -> None:
+    row = f"S1,2026-11-20 10:00:00,downstream,{text},dB"
+    deliver("line", "optical_reading", "a.csv", readings(row))
+    assert load("optical_reading", tmp_path).rows_loaded == is_loaded
+
+
+@pytest.mark.parametrize(
+    ("text", "is_loaded"),
+    [
         ("0001-01-02 00:00:00", True),
         ("0000-12-31 23:59:59", False),
         ("9999-12-31 00:00:00", True),

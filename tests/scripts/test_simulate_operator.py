@@ -104,7 +104,7 @@ def _text(path: Path, extract: Extract) -> str:
 def _valid_rows(path: Path, extract: Extract) -> tuple[pd.DataFrame, int]:
     """Return the rows that keep to the contract and how many do not."""
     load = FileLoad(DeliveredFile(path, extract), path.name, "", datetime.now(UTC))
-    frames = [batch.accepted.to_pandas() for batch in load.checked_batches()]
+    frames = [batch.to_pandas() for batch in load.accepted_rows()]
     rows = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     return rows, load.rows_rejected
 
