@@ -41,7 +41,7 @@ down: install
 psql: install
 	$(BIN)/python -m scripts.warehouse psql
 
-# Generate the data dictionary from the models and the extract contracts.
+# Generate the data dictionary, the page of extracts and their samples.
 docs: install
 	$(BIN)/python -m scripts.generate_docs
 
