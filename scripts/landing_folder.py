@@ -21,7 +21,7 @@ def delivered_files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in (folder.iterdir() if folder.is_dir() else ())
-        if path.name.endswith(SUFFIXES) and not path.name.startswith((".", "_"))
+        if path.name.endswith(SUFFIXES) and not path.name.startswith((".", "_")) and path.is_file()
     )
 
 
