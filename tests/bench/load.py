@@ -17,6 +17,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as parquet
 import sqlalchemy
 from dlt.sources.filesystem import filesystem, read_csv
+from sqlalchemy.engine import make_url
 
 from scripts import warehouse
 from scripts.contracts import find_extract
@@ -155,11 +156,15 @@ def _to_sql(file: Path) -> None:
 
 
 def _dlt(file: Path, folder: Path) -> None:
-    """Load the file with dlt's own reader, normaliser and loader, all settings its defaults."""
+    """Load the file with dlt's own reader, normaliser and loader, all settings its defaults.
+
+    dlt asks for a host, which the address of the server's socket has in its query alone.
+    """
+    address = make_url(warehouse.url()).set(host="localhost")
     pipeline = dlt.pipeline(
         "bench",
         pipelines_dir=str(folder),
-        destination=dlt.destinations.postgres(warehouse.url()),
+        destination=dlt.destinations.postgres(address.render_as_string(hide_password=False)),
         dataset_name="dlt_bench",
     )
     rows = filesystem(bucket_url=file.parent.as_uri(), file_glob=file.name) | read_csv()
