@@ -180,8 +180,12 @@ class DeliveredFile:
                 first_line = seen_lines + 1
                 lines.clear()
 
+    def _open_parquet(self) -> parquet.ParquetFile:
+        # Without it the reader keeps what it has read: the whole file in memory, in the end.
+        return parquet.ParquetFile(self.path, pre_buffer=False)
+
     def _parquet_batches(self) -> Iterator[pa.RecordBatch]:
-        with parquet.ParquetFile(self.path) as file:
+        with self._open_parquet() as file:
             self._header = file.schema_arrow.names
             wanted = self._wanted_columns(self._header)
             self.has_nul = True  # may be: nobody has looked
@@ -193,7 +197,7 @@ class DeliveredFile:
     def _parquet_rows(self, wanted: Iterator[int]) -> Iterator[OriginalRow]:
         first = 2  # as in a CSV file, where the header is row 1
         next_wanted = next(wanted, None)
-        with parquet.ParquetFile(self.path) as file:
+        with self._open_parquet() as file:
             for batch in file.iter_batches(BATCH_ROWS):
                 while next_wanted is not None and next_wanted < first + batch.num_rows:
                     values = _values_as_text(batch.slice(next_wanted - first, 1))
