@@ -86,7 +86,6 @@ class DeliveredFile:
     malformed_records: array[int] = field(default_factory=lambda: array("q"))
     malformed_column_counts: array[int] = field(default_factory=lambda: array("q"))
     warnings: list[str] = field(default_factory=list)
-    has_nul: bool = False
     _header: list[str] = field(default_factory=list, init=False)
 
     @property
@@ -142,7 +141,6 @@ class DeliveredFile:
                 ),
             )
             for batch in stream:
-                self.has_nul = utf8.has_nul
                 if batch.num_rows:
                     yield batch
             if utf8.quote_count % 2:
@@ -188,7 +186,6 @@ class DeliveredFile:
         with self._open_parquet() as file:
             self._header = file.schema_arrow.names
             wanted = self._wanted_columns(self._header)
-            self.has_nul = True  # may be: nobody has looked
             for batch in file.iter_batches(BATCH_ROWS, columns=wanted):
                 if batch.num_rows:
                     batch.validate(full=True)  # text that is no UTF-8
@@ -261,7 +258,6 @@ class _Utf8Stream(io.RawIOBase):
         self._pending = b""
         self._is_started = False
         self._is_finished = False
-        self.has_nul = False
         self.quote_count = 0
 
     def readable(self) -> bool:
@@ -302,7 +298,6 @@ class _Utf8Stream(io.RawIOBase):
             self._last_character = text[-1]
         # What is UTF-8 already was decoded to be checked alone.
         utf8 = chunk if self._is_utf8 else text.encode("utf-8")
-        self.has_nul = self.has_nul or b"\x00" in utf8
         self.quote_count += utf8.count(b'"')
         if not self._is_started and utf8:
             self._is_started = True

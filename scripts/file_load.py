@@ -84,7 +84,7 @@ class FileLoad:
 
     def _check(self, batch: pa.RecordBatch) -> CheckedBatch:
         try:
-            return check_batch(self.file.extract, batch, may_have_nul=self.file.has_nul)
+            return check_batch(self.file.extract, batch)
         except pa.ArrowException as error:  # a Parquet column that is no text, number or time
             raise DeliveryError(self.file.path, None, f"cannot be read: {error}") from error
 

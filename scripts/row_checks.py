@@ -60,14 +60,9 @@ def arrow_schema(extract: Extract) -> pa.Schema:
     )
 
 
-def check_batch(
-    extract: Extract, batch: pa.RecordBatch, *, may_have_nul: bool = True
-) -> CheckedBatch:
-    """Check every column; a column that was not delivered is null. Order of rows is kept.
-
-    `may_have_nul` tells whether the texts may hold NUL characters, which PostgreSQL cannot keep.
-    """
-    faults = _Faults(batch.num_rows, may_have_nul)
+def check_batch(extract: Extract, batch: pa.RecordBatch) -> CheckedBatch:
+    """Check every column; a column that was not delivered is null. Order of rows is kept."""
+    faults = _Faults(batch.num_rows)
     delivered = set(batch.schema.names)
     arrays = [
         _check_column(column, batch.column(column.name), faults)
@@ -84,8 +79,7 @@ def check_batch(
 class _Faults:
     """The rows of a batch that are good so far, and the first fault of each other row."""
 
-    def __init__(self, rows: int, may_have_nul: bool) -> None:
-        self.may_have_nul = may_have_nul
+    def __init__(self, rows: int) -> None:
         self.is_good = np.ones(rows, dtype=bool)
         self.rejections: list[Rejection] = []
 
@@ -147,7 +141,7 @@ def _typed(column: Column, delivered: pa.Array, faults: _Faults) -> pa.Array:
         return delivered
     text = _trimmed(delivered)
     if pa.types.is_string(target):
-        if faults.may_have_nul:
+        if _has_nul(text):
             faults.add(column, pc.match_substring(text, "\x00"), "contains a NUL character")
         return text
     values = _cast(text, target, _parser(column, target))
@@ -166,10 +160,19 @@ def _is_out_of_calendar(days: pa.Array) -> pa.BooleanArray:
     return pc.or_(pc.less(days, first), pc.greater(days, last))
 
 
+def _has_nul(text: pa.StringArray) -> bool:
+    """Tell whether there may be a NUL, which PostgreSQL cannot keep, from the bytes as a whole."""
+    data = text.buffers()[2]
+    return data is not None and b"\x00" in bytes(data)
+
+
 def _trimmed(delivered: pa.Array) -> pa.StringArray:
     text = delivered if pa.types.is_string(delivered.type) else _as_text(delivered)
     trimmed = pc.utf8_trim_whitespace(text)
-    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    is_empty = pc.equal(trimmed, "")
+    if not pc.any(is_empty).as_py():
+        return trimmed
+    return pc.if_else(is_empty, pa.scalar(None, pa.string()), trimmed)
 
 
 def _as_text(delivered: pa.Array) -> pa.StringArray:
