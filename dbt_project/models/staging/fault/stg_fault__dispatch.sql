@@ -13,7 +13,11 @@ final as (
         completed_at,
         business_date as delivered_date
     from source
-    order by trim(dispatch_id) asc, business_date desc, extract_load_id desc, completed_at desc nulls last
+    order by
+        trim(dispatch_id) asc,
+        business_date desc,
+        extract_load_id desc,
+        completed_at desc nulls last
 )
 
 select * from final

@@ -17,7 +17,11 @@ final as (
         closed_at,
         business_date as delivered_date
     from source
-    order by trim(ticket_id) asc, business_date desc, extract_load_id desc, closed_at desc nulls last
+    order by
+        trim(ticket_id) asc,
+        business_date desc,
+        extract_load_id desc,
+        closed_at desc nulls last
 )
 
 select * from final
