@@ -34,6 +34,7 @@ from scripts.assess_staleness import Staleness, staleness
 from scripts.contracts import Extract, Freshness, read_extracts
 from scripts.database import connect, fetch_all
 from scripts.delivery_terms import OPERATOR_ZONE, OWES_NOTHING
+from scripts.extract_ledger import deliveries_by_extract
 from scripts.raw_tables import ORIGIN_COLUMNS, raw_columns
 from scripts.roll_up import ROLL_UPS
 from scripts.warehouse import Role
@@ -50,7 +51,7 @@ def run_gate(business_date: date) -> GateResult:
 
     A delivery without a row (no invoices today) has no content to check.
     """
-    deliveries = _deliveries(business_date)
+    deliveries = deliveries_by_extract(business_date)
     verdicts = [_judge_night(deliveries), *map(_judge_staleness, staleness(business_date))]
     verdicts += [
         verdict
@@ -74,30 +75,6 @@ def run_gate(business_date: date) -> GateResult:
     )
     verdicts += _validate([extract for extract in landed if extract.checks], business_date)
     return record(GATE, business_date, verdicts, Role.LOADER)
-
-
-def _deliveries(business_date: date) -> dict[str, dict[str, Any]]:
-    """Return by extract: tonight's status, its error, and the last date that was loaded."""
-    rows = fetch_all(
-        Role.LOADER,
-        """
-        select
-            source || '.' || extract as extract,
-            min(status) filter (where business_date = %(business_date)s) as status,
-            min(error) filter (where business_date = %(business_date)s) as error,
-            max(business_date) filter (where status = 'loaded') as last_loaded,
-            sum(rows_read) filter (where business_date = %(business_date)s) as rows_read,
-            sum(rows_loaded) filter (where business_date = %(business_date)s) as rows_loaded,
-            100 * sum(rows_rejected) filter (where business_date = %(business_date)s)
-            / nullif(sum(rows_read) filter (where business_date = %(business_date)s), 0)
-                as rejected_percent
-        from ops.extract_load
-        where status in ('loaded', 'failed') and business_date <= %(business_date)s
-        group by source, extract
-        """,
-        business_date=business_date,
-    )
-    return {row["extract"]: row for row in rows}
 
 
 def _judge_night(deliveries: dict[str, dict[str, Any]]) -> Verdict:

@@ -20,6 +20,7 @@ from scripts.arguments import step_parser
 from scripts.contracts import Extract, find_extract, read_extracts
 from scripts.database import connect, fetch_all
 from scripts.delivery_terms import OWES_NOTHING, read_terms
+from scripts.extract_ledger import deliveries_by_extract
 from scripts.lineage import dependants
 from scripts.run_dbt import read_manifest
 from scripts.warehouse import Role
@@ -65,7 +66,7 @@ class Staleness:
 
 def staleness(business_date: date) -> list[Staleness]:
     """Return how old each extract is that the sources owe, from the ledger, in contract order."""
-    deliveries = _deliveries(business_date)
+    deliveries = deliveries_by_extract(business_date)
     nothing = dict.fromkeys(("status", "last_loaded", "last_filled"))
     return [
         _judge(extract, business_date, deliveries.get(str(extract), nothing))
@@ -127,25 +128,6 @@ def mark_relations(business_date: date) -> int:
             marks,
         )
     return len({relation for _, relation, *_ in marks})
-
-
-def _deliveries(business_date: date) -> dict[str, dict[str, Any]]:
-    """Return by extract: tonight's status, and the last date loaded, at all and with a row."""
-    rows = fetch_all(
-        Role.LOADER,
-        """
-        select
-            source || '.' || extract as extract,
-            min(status) filter (where business_date = %(business_date)s) as status,
-            max(business_date) filter (where status = 'loaded') as last_loaded,
-            max(business_date) filter (where status = 'loaded' and rows_loaded > 0) as last_filled
-        from ops.extract_load
-        where status in ('loaded', 'failed') and business_date <= %(business_date)s
-        group by source, extract
-        """,
-        business_date=business_date,
-    )
-    return {row["extract"]: row for row in rows}
 
 
 def _judge(extract: Extract, business_date: date, delivery: dict[str, Any]) -> Staleness:

@@ -1,4 +1,7 @@
-"""What the ledger `ops.extract_load` knows of deliveries, outside the loading transaction."""
+"""What the ledger `ops.extract_load` knows of deliveries, outside the loading transaction.
+
+What takes a connection works on the loader's own, which commits each statement by itself.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,47 @@ from datetime import date, datetime
 from typing import Any
 
 from scripts.contracts import Extract
-from scripts.database import Connection, connect, fetch_all
+from scripts.database import Connection, fetch_all
 from scripts.delivered_file import DeliveryError
 from scripts.file_load import FileLoad
 from scripts.warehouse import Role
 
 
-def known_files(extract: Extract) -> dict[tuple[date, str], datetime]:
-    """Return when each file of an extract was loaded or failed, by business date and name."""
+def deliveries_by_extract(business_date: date) -> dict[str, dict[str, Any]]:
+    """Return, by source.extract, tonight's delivery and the last dates before and with it.
+
+    Of tonight: status (loaded, failed, or None), error, rows_read, rows_loaded, rejected_percent.
+    `last_loaded` and `last_filled`: the newest date that was loaded, at all and with a row.
+    """
     rows = fetch_all(
         Role.LOADER,
+        """
+        select
+            source || '.' || extract as extract,
+            min(status) filter (where business_date = %(business_date)s) as status,
+            min(error) filter (where business_date = %(business_date)s) as error,
+            max(business_date) filter (where status = 'loaded') as last_loaded,
+            max(business_date) filter (where status = 'loaded' and rows_loaded > 0) as last_filled,
+            sum(rows_read) filter (where business_date = %(business_date)s) as rows_read,
+            sum(rows_loaded) filter (where business_date = %(business_date)s) as rows_loaded,
+            100 * sum(rows_rejected) filter (where business_date = %(business_date)s)
+            / nullif(sum(rows_read) filter (where business_date = %(business_date)s), 0)
+                as rejected_percent
+        from ops.extract_load
+        where status in ('loaded', 'failed') and business_date <= %(business_date)s
+        group by source, extract
+        """,
+        business_date=business_date,
+    )
+    return {row["extract"]: row for row in rows}
+
+
+def known_files(connection: Connection, extract: Extract) -> dict[tuple[date, str], datetime]:
+    """Return when each file of an extract was loaded or failed, by business date and name."""
+    rows = connection.execute(
         "select business_date, file, finished_at from ops.extract_load"
-        " where source = %(source)s and extract = %(extract)s and status <> 'superseded'",
-        source=extract.source,
-        extract=extract.name,
+        " where source = %s and extract = %s and status <> 'superseded'",
+        [extract.source, extract.name],
     )
     return {(row["business_date"], row["file"]): row["finished_at"] for row in rows}
 
@@ -36,7 +66,11 @@ def loaded_files(
 
 
 def record_failure(
-    extract: Extract, business_date: date, loads: list[FileLoad], error: DeliveryError
+    connection: Connection,
+    extract: Extract,
+    business_date: date,
+    loads: list[FileLoad],
+    error: DeliveryError,
 ) -> None:
     """Enter the file that failed into the ledger; the same failure again changes nothing."""
     load = next(load for load in loads if load.file.path == error.file)
@@ -48,16 +82,16 @@ def record_failure(
         "sha256": load.sha256,
         "error": str(error),
     }
-    if fetch_all(
-        Role.LOADER,
+    known = connection.execute(
         "select 1 from ops.extract_load where status = 'failed' and source = %(source)s"
         " and extract = %(extract)s and business_date = %(business_date)s and file = %(file)s"
         " and sha256 = %(sha256)s and error = %(error)s",
-        **same_failure,
-    ):
+        same_failure,
+    ).fetchone()
+    if known is not None:
         return
-    supersede_failure(extract, business_date)
-    with connect(Role.LOADER) as connection:
+    with connection.transaction():
+        supersede_failure(connection, extract, business_date)
         connection.execute(
             "insert into ops.extract_load"
             " (source, extract, business_date, file, sha256, status, error, started_at)"
@@ -67,11 +101,10 @@ def record_failure(
         )
 
 
-def supersede_failure(extract: Extract, business_date: date) -> None:
+def supersede_failure(connection: Connection, extract: Extract, business_date: date) -> None:
     """Note that what failed has been taken away or put right."""
-    with connect(Role.LOADER) as connection:
-        connection.execute(
-            "update ops.extract_load set status = 'superseded' where source = %s"
-            " and extract = %s and business_date = %s and status = 'failed'",
-            [extract.source, extract.name, business_date],
-        )
+    connection.execute(
+        "update ops.extract_load set status = 'superseded' where source = %s"
+        " and extract = %s and business_date = %s and status = 'failed'",
+        [extract.source, extract.name, business_date],
+    )

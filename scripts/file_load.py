@@ -97,12 +97,14 @@ class FileLoad:
             "business_date": business_date,
             "file": self.name,
         }
+        reasons = list(self._faults)
         found = 0
         originals = self.file.original_rows(int(record) for record in records)
         while found < len(records):
             rows = []
             for original in islice(originals, REJECTED_BATCH_ROWS):
-                column, reason = self._explain(int(faults[found]))
+                fault = int(faults[found])
+                column, reason = reasons[fault] if fault >= 0 else self._wrong_count(fault)
                 value = original.values.get(column) if column else None
                 rows.append(
                     origin
@@ -136,7 +138,5 @@ class FileLoad:
         order = np.argsort(records, kind="stable")
         return records[order], faults[order]
 
-    def _explain(self, fault: int) -> tuple[str | None, str]:
-        if fault < 0:
-            return None, f"{-1 - fault} columns instead of {self.file.column_count}"
-        return list(self._faults)[fault]
+    def _wrong_count(self, fault: int) -> tuple[None, str]:
+        return None, f"{-1 - fault} columns instead of {self.file.column_count}"

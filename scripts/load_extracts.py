@@ -95,14 +95,15 @@ def due_loads(first: date, last: date, landing_dir: Path) -> list[tuple[date, Ex
     the retention no longer keeps is left alone.
     """
     due = []
+    with connect_as_loader() as connection:
+        known = {str(extract): known_files(connection, extract) for extract in read_extracts()}
     for extract in read_extracts():
-        known = known_files(extract)
         dates = delivery_dates(landing_dir, extract.source, extract.name)
         delivered = [day for day in dates if day <= last]
         for day in sorted(set(delivered).difference(expired_dates(extract, delivered, last))):
             files = _delivered_files(extract, day, landing_dir) if first <= day else []
             if any(
-                modified_at(file) >= known.get((day, _name(file, landing_dir)), NEVER)
+                modified_at(file) >= known[str(extract)].get((day, _name(file, landing_dir)), NEVER)
                 for file in files
             ):
                 due.append((day, extract))
@@ -146,12 +147,12 @@ def _load(
     files = _delivered_files(extract, business_date, landing_dir)
     outcome = ExtractLoad(extract.source, extract.name, business_date, "absent")
     if not files:
-        supersede_failure(extract, business_date)  # what failed was taken away
+        supersede_failure(connection, extract, business_date)  # what failed was taken away
         return outcome
     loads = _with_checksums(files, extract, landing_dir)
     earlier = loaded_files(connection, extract, business_date)
     if {(row["file"], row["sha256"]) for row in earlier} == {(x.name, x.sha256) for x in loads}:
-        supersede_failure(extract, business_date)
+        supersede_failure(connection, extract, business_date)
         return replace(
             outcome,
             status="unchanged",
@@ -162,7 +163,7 @@ def _load(
     try:
         _load_in_one_transaction(extract, business_date, loads, connection)
     except DeliveryError as error:
-        record_failure(extract, business_date, loads, error)
+        record_failure(connection, extract, business_date, loads, error)
         log.error("%s %s not loaded: %s", extract, business_date, error)
         return replace(outcome, status="failed", error=str(error))
     result = replace(

@@ -75,7 +75,7 @@ class SourceSensor(BaseSensorOperator):  # type: ignore[misc]
         folders = self._folders()
         now, cutoff = datetime.now(UTC), self._cutoff()
         if not folders or not patience_of_run() or now >= cutoff:
-            self._record(DeliveryWatch(folders).look())
+            self._record(DeliveryWatch(folders).look(), folders)
             return
         self.defer(
             trigger=SourceTrigger(
@@ -90,7 +90,7 @@ class SourceSensor(BaseSensorOperator):  # type: ignore[misc]
     def execute_complete(self, context: Any, event: dict[str, list[str]]) -> None:  # noqa: ANN401
         """Record what the trigger found last."""
         del context
-        self._record(Look(tuple(event["missing"]), tuple(event["unfinished"])))
+        self._record(Look(tuple(event["missing"]), tuple(event["unfinished"])), self._folders())
 
     def resume_execution(
         self,
@@ -104,7 +104,8 @@ class SourceSensor(BaseSensorOperator):  # type: ignore[misc]
             super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout:
             self.log.warning("no triggerer has answered; is it running?")
-            self._record(DeliveryWatch(self._folders()).look())
+            folders = self._folders()
+            self._record(DeliveryWatch(folders).look(), folders)
 
     def _folders(self) -> dict[str, Path]:
         business_date, landing_dir = business_date_of_run(), landing_dir_of_run()
@@ -116,5 +117,5 @@ class SourceSensor(BaseSensorOperator):  # type: ignore[misc]
     def _cutoff(self) -> datetime:
         return read_terms(self.source).due_at(business_date_of_run()) + patience_of_run()
 
-    def _record(self, look: Look) -> None:
-        record(self.source, business_date_of_run(), self._cutoff(), look, self._folders())
+    def _record(self, look: Look, folders: dict[str, Path]) -> None:
+        record(self.source, business_date_of_run(), self._cutoff(), look, folders)

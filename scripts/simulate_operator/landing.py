@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from scripts.contracts import Extract
+from scripts.landing_folder import delivery_folder
 from scripts.simulate_operator.parameters import Parameters
 from scripts.simulate_operator.rendering import (
     SLICE_ROWS,
@@ -187,7 +188,7 @@ class Landing:
 
     def _emptied(self, extract: Extract, business_date: date) -> Path:
         """Return the folder of one extract and date, without what an earlier run left in it."""
-        folder = self.root / extract.source / extract.name / business_date.isoformat()
+        folder = delivery_folder(self.root, extract.source, extract.name, business_date)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return folder
