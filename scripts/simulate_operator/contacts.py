@@ -609,7 +609,8 @@ def _surveys(world: World, known: Contacts, day: Day) -> pa.Table:
     answers = random.random(count) < FIGURES.answer_share
     wait = (random.exponential(1800, count)).astype("int64") + 20
     is_repair = asked["subject"].to_numpy() == REPAIR_SUBJECT
-    survey = numbered("M", day.day, count)
+    second = asked["second"].to_numpy()
+    shared = _survey_columns(known, day, asked)
     parts = []
     for question, is_asked in (
         ("overall", np.ones(count, dtype=bool)),
@@ -620,9 +621,7 @@ def _surveys(world: World, known: Contacts, day: Day) -> pa.Table:
         rating = _ratings(random, mood, answers, 1.0)
         rows = np.flatnonzero(is_asked)
         parts.append(
-            _answers(
-                known, day, asked.iloc[rows], survey.take(rows), question, rating[rows], wait[rows]
-            )
+            _answers(day.day, shared.take(rows), question, rating[rows], second[rows], wait[rows])
         )
     return pa.concat_tables(parts)
 
@@ -675,40 +674,44 @@ def _staffed(random: np.random.Generator, day: Day) -> pd.DataFrame:
     )
 
 
-def _answers(
-    known: Contacts,
-    day: Day,
-    asked: pd.DataFrame,
-    survey: pa.Array,
-    question: str,
-    rating: Array,
-    wait: Array,
-) -> pa.Table:
-    """Return one question's row of each survey."""
-    count = len(asked)
-    second, subject = asked["second"].to_numpy(), asked["subject"].to_numpy()
+def _survey_columns(known: Contacts, day: Day, asked: pd.DataFrame) -> pa.Table:
+    """Return what all questions of a survey have in common, one row per survey."""
+    subject = asked["subject"].to_numpy()
     row = asked["interaction"].to_numpy()
-    is_silent = rating == 0
-    has_comment = ~is_silent & (question == "overall") & (second % 9 == 0)
     interactions = numbered("J", day.day, int(row.max(initial=-1)) + 1)
     return pa.table(
         {
-            "survey_id": survey,
-            "question_code": pa.repeat(question, count),
+            "survey_id": numbered("M", day.day, len(asked)),
             "customer_id": taken(known.customer_ids, asked["customer"].to_numpy()),
             "subject_kind": coded(SUBJECTS, subject),
             "survey_channel": coded(
                 SURVEY_CHANNELS, (subject == COMPLAINT_SUBJECT).astype("int32")
             ),
-            "asked_at": moments(day.day, second),
-            "answered_at": optional(moments(day.day, np.minimum(second + wait, 86_399)), is_silent),
-            "rating": optional(rating, is_silent),
+            "asked_at": moments(day.day, asked["second"].to_numpy()),
             "staff_id": _judged_staff(known, day, row),
             "interaction_id": taken(interactions, row),
             "ticket_id": taken(known.ticket_ids, asked["ticket"].to_numpy()),
-            "comment": coded(COMMENTS, np.where(has_comment, second % len(COMMENTS), -1)),
         }
     )
+
+
+def _answers(
+    day: date, shared: pa.Table, question: str, rating: Array, second: Array, wait: Array
+) -> pa.Table:
+    """Return one question's row of each survey; `second` is when it was asked."""
+    count = len(shared)
+    is_silent = rating == 0
+    has_comment = ~is_silent & (question == "overall") & (second % 9 == 0)
+    answered_at = moments(day, np.minimum(second + wait, 86_399))
+    columns = {
+        "question_code": pa.repeat(question, count),
+        "answered_at": optional(answered_at, is_silent),
+        "rating": optional(rating, is_silent),
+        "comment": coded(COMMENTS, np.where(has_comment, second % len(COMMENTS), -1)),
+    }
+    for name, values in columns.items():
+        shared = shared.append_column(name, values)
+    return shared
 
 
 def _judged_staff(known: Contacts, day: Day, row: Array) -> pa.Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TypeAlias
 
@@ -12,22 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scripts.contracts import Column, Extract
+from scripts.row_checks import arrow_type
 
 Rows: TypeAlias = pd.DataFrame | pa.Table
 
 TIMEZONE = "Asia/Shanghai"
 UTC_OFFSET_MICROSECONDS = 8 * 3600 * 10**6
 SLICE_ROWS = 100_000
-NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
-# Times are local and without a zone here; Parquet files get the zone.
-TYPES = {
-    "text": pa.string(),
-    "boolean": pa.bool_(),
-    "integer": pa.int32(),
-    "bigint": pa.int64(),
-    "date": pa.date32(),
-    "timestamptz": pa.timestamp("s"),
-}
 
 
 def contract_slices(extract: Extract, rows: Rows) -> Iterator[pa.Table]:
@@ -44,10 +34,13 @@ def contract_slices(extract: Extract, rows: Rows) -> Iterator[pa.Table]:
 
 
 def contract_type(column: Column) -> pa.DataType:
-    numeric = NUMERIC.fullmatch(column.physical_type)
-    if numeric:
-        return pa.decimal128(int(numeric[1]), int(numeric[2]))
-    return TYPES[column.physical_type]
+    """Return the type of a column's rows: the loader's, but for times, local and without a zone.
+
+    A Parquet file gets the zone when it is written.
+    """
+    if column.physical_type == "timestamptz":
+        return pa.timestamp("s")
+    return arrow_type(column.physical_type)
 
 
 def as_text(table: pa.Table) -> list[pa.Array]:
