@@ -57,11 +57,14 @@ class Staleness:
     @property
     def told(self) -> str | None:
         """Say to the operator on duty what is the matter; None if nothing is."""
-        if self.cause is None:
-            return None
-        if self.last_loaded_date is not None:
-            return f"{self.cause}, last delivered {self.last_loaded_date}"
-        return "never delivered" if self.cause == NOT_DELIVERED else f"{self.cause}, never loaded"
+        return None if self.cause is None else tell(self.cause, self.last_loaded_date)
+
+
+def tell(cause: str, last_loaded_date: date | None) -> str:
+    """Say why something is stale and since when."""
+    if last_loaded_date is not None:
+        return f"{cause}, last delivered {last_loaded_date}"
+    return "never delivered" if cause == NOT_DELIVERED else f"{cause}, never loaded"
 
 
 def staleness(business_date: date) -> list[Staleness]:

@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from scripts.arguments import step_parser
+from scripts.assess_staleness import tell
 from scripts.database import fetch_all
 from scripts.export_call_list import EXPORT_DIR
 from scripts.warehouse import Role, data_dir, is_embedded
@@ -48,12 +49,8 @@ STALE: LiteralString = """
 
     select
         source || ' (' || string_agg(extract, ', ' order by extract) || ')' as subject,
-        case
-            when last_loaded_date is not null
-                then cause || ', last delivered ' || last_loaded_date
-            when cause = 'not delivered' then 'never delivered'
-            else cause || ', never loaded'
-        end as told,
+        cause,
+        last_loaded_date,
         relations
     from ops.extract_staleness
     left join resting using (source, extract)
@@ -201,7 +198,8 @@ def _print_stale(console: Console, rows: list[dict[str, Any]], *, is_marked: boo
     console.print("Stale tonight:", style="bold")
     for row in rows:
         affected = f"affects {row['relations']}" if row["relations"] else unaffected
-        console.print(Padding(f"{row['subject']}: {row['told']}; {affected}", (0, 0, 0, 2)))
+        told = tell(row["cause"], row["last_loaded_date"])
+        console.print(Padding(f"{row['subject']}: {told}; {affected}", (0, 0, 0, 2)))
     console.print()
 
 
