@@ -1,6 +1,6 @@
 with source as (
     select * from {{ source('billing', 'invoice') }}
-    where business_date <= {{ business_date() }}
+    where {{ delivered_within(var('billing_history_days')) }}
 ),
 
 final as (

@@ -1,0 +1,22 @@
+-- Apart from the long history: a bound put on that view from outside would not reach its source,
+-- since the newest delivery of each invoice is chosen below.
+with source as (
+    select * from {{ source('billing', 'invoice') }}
+    where {{ delivered_within(var('billing_recent_days')) }}
+),
+
+final as (
+    select distinct on (trim(invoice_id))
+        trim(invoice_id) as invoice_id,
+        trim(account_id) as account_id,
+        trim(customer_id) as customer_id,
+        invoice_amount,
+        billing_month,
+        due_date,
+        issued_at,
+        business_date as delivered_date
+    from source
+    order by trim(invoice_id) asc, business_date desc, extract_load_id desc
+)
+
+select * from final

@@ -1,0 +1,22 @@
+-- Apart from the long history: a bound put on that view from outside would not reach its source,
+-- since the newest delivery of each payment is chosen below.
+with source as (
+    select * from {{ source('billing', 'payment') }}
+    where {{ delivered_within(var('billing_recent_days')) }}
+),
+
+final as (
+    select distinct on (trim(payment_id))
+        trim(payment_id) as payment_id,
+        trim(account_id) as account_id,
+        trim(customer_id) as customer_id,
+        nullif(trim(invoice_id), '') as invoice_id,
+        payment_method,
+        payment_amount,
+        paid_at,
+        business_date as delivered_date
+    from source
+    order by trim(payment_id) asc, business_date desc, extract_load_id desc
+)
+
+select * from final
