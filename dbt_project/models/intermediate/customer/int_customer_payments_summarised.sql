@@ -66,8 +66,9 @@ customer_paid as (
         as_of.as_of_date,
         payment.customer_id,
         count(*)::integer as payment_count_90d,
-        (count(*) filter (where {{ local_date('payment.paid_at') }} > invoice_known.due_date))::integer
-            as late_payment_count_90d
+        (count(*) filter (
+            where {{ local_date('payment.paid_at') }} > invoice_known.due_date
+        ))::integer as late_payment_count_90d
     from as_of
     inner join payment
         on
