@@ -3,8 +3,8 @@
 Facts that keep events by day or month (dbt's incremental strategy `replace_from`) are built again
 from that day on and not before: the night pays for the night. What counts is the day of the oldest
 event in the deliveries by which the new build differs from the one before: those between the two
-business dates, whichever is later, and those loaded anew since. So a late row is put into its month,
-and a build as of a past date takes away what came after it.
+business dates, whichever is later, and those loaded since. So a late row finds its month, and a
+build as of a past date takes away what came after it.
 """
 
 from __future__ import annotations
@@ -89,27 +89,40 @@ def _changed_from(
         return EVERYTHING
     first = min(state.earliest_date + timedelta(days=1), business_date)
     last = max(state.latest_date, business_date)
-    reloaded = _reloaded_dates(connection, extract, state, first)
-    oldest = _oldest_event(connection, extract, first, last, reloaded)
-    replaced = [day - REPLACED_DAYS for day in reloaded]
+    late = _late_deliveries(connection, extract, state)
+    oldest = _oldest_event(connection, extract, first, last, list(late))
+    replaced = [day - REPLACED_DAYS for day, is_replacement in late.items() if is_replacement]
     return min([*replaced, last + timedelta(days=1) if oldest is None else oldest])
 
 
-def _reloaded_dates(
-    connection: Connection, extract: str, state: HistoryState, first: date
-) -> list[date]:
-    """Return the business dates before `first` whose delivery was loaded anew since."""
+def _late_deliveries(connection: Connection, extract: str, state: HistoryState) -> dict[date, bool]:
+    """Return the business dates loaded since, of those that may be built in; whether once more."""
     source, _, name = extract.partition(".")
     rows = connection.execute(
-        "select distinct business_date from ops.extract_load where source = %s and extract = %s"
-        " and status = 'loaded' and extract_load_id > %s and business_date < %s",
-        [source, name, state.extract_load_id, first],
+        """
+        select
+            business_date,
+            bool_or(status = 'superseded' and rows_loaded > 0) as is_replacement
+        from ops.extract_load
+        where
+            source = %(source)s
+            and extract = %(extract)s
+            and business_date <= %(latest_date)s
+        group by business_date
+        having max(extract_load_id) filter (where status = 'loaded') > %(newest_built)s
+        """,
+        {
+            "source": source,
+            "extract": name,
+            "newest_built": state.extract_load_id,
+            "latest_date": state.latest_date,
+        },
     ).fetchall()
-    return [row["business_date"] for row in rows]
+    return {row["business_date"]: row["is_replacement"] for row in rows}
 
 
 def _oldest_event(
-    connection: Connection, extract: str, first: date, last: date, reloaded: list[date]
+    connection: Connection, extract: str, first: date, last: date, late: list[date]
 ) -> date | None:
     source, _, name = extract.partition(".")
     contract = find_extract(source, name)
@@ -122,7 +135,7 @@ def _oldest_event(
             "select {} as day from {}"
             " where business_date between %s and %s or business_date = any(%s)"
         ).format(day, sql.Identifier("raw", contract.table)),
-        [first, last, reloaded],
+        [first, last, late],
     ).fetchone()
     oldest: date | None = row["day"] if row else None
     return oldest
