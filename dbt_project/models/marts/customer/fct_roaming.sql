@@ -1,12 +1,11 @@
--- A night brings the stays of a few days: what lies before is not written again.
-{{ config(
-    materialized='incremental',
-    incremental_strategy='replace_from',
-    unique_key='started_date',
-    on_schema_change='append_new_columns',
-    meta={'built_from': 'usage.roaming'},
-    indexes=[{'columns': ['started_date'], 'type': 'brin'}],
-) }}
+-- Incremental: stays of past days do not change, but for those that a delivery brings.
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='replace_from',
+        unique_key='started_date',
+    )
+}}
 
 with roaming as (
     select * from {{ ref('stg_usage__roaming') }}

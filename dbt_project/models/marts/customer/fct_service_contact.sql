@@ -1,15 +1,12 @@
--- A night brings the contacts of a few days: what lies before is not written again.
-{{ config(
-    materialized='incremental',
-    incremental_strategy='replace_from',
-    unique_key='contacted_date',
-    on_schema_change='append_new_columns',
-    meta={'built_from': 'contact_center.interaction'},
-    indexes=[
-        {'columns': ['contacted_date'], 'type': 'brin'},
-        {'columns': ['interaction_kind', 'contacted_date']},
-    ],
-) }}
+-- Incremental: contacts of past days do not change, but for those that a delivery brings.
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='replace_from',
+        unique_key='contacted_date',
+        indexes=[{'columns': ['interaction_kind', 'contacted_date']}],
+    )
+}}
 
 with interaction as (
     select * from {{ ref('stg_contact_center__interaction') }}

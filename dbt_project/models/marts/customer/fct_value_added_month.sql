@@ -1,12 +1,11 @@
--- Twelve months of bills are kept and a night changes one of them at most.
-{{ config(
-    materialized='incremental',
-    incremental_strategy='replace_from',
-    unique_key='usage_month',
-    on_schema_change='append_new_columns',
-    meta={'built_from': 'usage.value_added_monthly', 'built_by': 'month'},
-    indexes=[{'columns': ['usage_month'], 'type': 'brin'}],
-) }}
+-- Incremental: a night changes the month that was charged last at most, but for late rows.
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='replace_from',
+        unique_key='usage_month',
+    )
+}}
 
 with value_added as (
     select * from {{ ref('stg_usage__value_added_monthly') }}
@@ -37,7 +36,7 @@ final as (
         round(used_kb / 1024.0, 3) as used_mb,
         function_fee_amount,
         information_fee_amount,
-        function_fee_amount + information_fee_amount as value_added_fee_amount,
+        function_fee_amount + information_fee_amount as total_fee_amount,
         charged_at
     from value_added
     where charged_at < {{ end_of(business_date()) }}
