@@ -1,21 +1,10 @@
-with as_of as (
-    {{ as_of_dates() }}
-),
-
 -- Not materialised: the newest delivery of each day is found in the index on business_date.
-source as not materialized (
+with source as not materialized (
     select * from {{ source('crm', 'subscription') }}
 ),
 
 delivery as (
-    select
-        as_of.as_of_date,
-        (
-            select max(source.business_date) as newest_date
-            from source
-            where source.business_date <= as_of.as_of_date
-        ) as delivered_date
-    from as_of
+    {{ newest_deliveries('source') }}
 ),
 
 final as (

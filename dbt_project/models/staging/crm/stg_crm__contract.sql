@@ -1,0 +1,45 @@
+with as_of as (
+    {{ as_of_dates() }}
+),
+
+source as (
+    select * from {{ source('crm', 'contract') }}
+    where business_date <= {{ business_date() }}
+),
+
+-- One sort serves all as-of dates: each version holds until the next one of its key.
+version as (
+    select
+        source.*,
+        lead(source.changed_at) over (
+            partition by trim(source.contract_id)
+            order by source.changed_at, source.business_date, source.extract_load_id
+        ) as superseded_at
+    from source
+),
+
+final as (
+    select
+        as_of.as_of_date,
+        trim(version.contract_id) as contract_id,
+        trim(version.subscription_id) as subscription_id,
+        trim(version.customer_id) as customer_id,
+        version.contract_kind,
+        version.contract_state,
+        version.signed_at,
+        version.start_date,
+        version.end_date,
+        nullif(trim(version.previous_contract_id), '') as previous_contract_id,
+        version.monthly_commitment_amount,
+        version.subsidy_amount,
+        version.early_termination_amount,
+        version.changed_at,
+        version.business_date as delivered_date
+    from as_of
+    inner join version on version.changed_at < {{ end_of('as_of.as_of_date') }}
+    where
+        version.superseded_at is null
+        or version.superseded_at >= {{ end_of('as_of.as_of_date') }}
+)
+
+select * from final

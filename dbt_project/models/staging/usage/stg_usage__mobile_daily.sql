@@ -1,0 +1,32 @@
+-- An event cannot be delivered before it takes place: older deliveries change nothing tonight.
+with source as (
+    select * from {{ source('usage', 'mobile_daily') }}
+    where
+        business_date >= {{ changed_from('usage.mobile_daily') }}
+        and business_date <= {{ business_date() }}
+),
+
+final as (
+    select distinct on (trim(subscription_id), usage_date)
+        trim(subscription_id) as subscription_id,
+        usage_date,
+        outgoing_call_count,
+        outgoing_minutes,
+        incoming_call_count,
+        incoming_minutes,
+        contact_count,
+        competitor_call_count,
+        sms_count,
+        mms_count,
+        cmnet_kb,
+        cmwap_kb,
+        video_kb,
+        social_kb,
+        web_kb,
+        game_kb,
+        business_date as delivered_date
+    from source
+    order by trim(subscription_id) asc, usage_date asc, business_date desc, extract_load_id desc
+)
+
+select * from final
