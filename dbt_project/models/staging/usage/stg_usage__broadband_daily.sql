@@ -1,19 +1,9 @@
-with as_of as (
-    {{ as_of_dates() }}
-),
-
-horizon as (
-    select min(as_of_date) - {{ var('usage_history_days') }} as earliest_date
-    from as_of
-),
-
 -- A day cannot be delivered before it is over: the bound on the delivery spares reading old ones.
-source as (
+with source as (
     select * from {{ source('usage', 'broadband_daily') }}
     where
-        business_date <= {{ business_date() }}
-        and business_date > (select horizon.earliest_date from horizon)
-        and usage_date > (select horizon.earliest_date from horizon)
+        business_date between {{ changed_from('usage.broadband_hourly') }} and {{ business_date() }}
+        and usage_date <= business_date
 ),
 
 -- A day that is delivered twice counts once: the fuller delivery holds, since a late part of a day

@@ -1,9 +1,9 @@
--- An event cannot be delivered before it takes place: older deliveries change nothing tonight.
+-- A day cannot be delivered before it is over: the bound on the delivery spares reading old ones.
 with source as (
     select * from {{ source('usage', 'mobile_daily') }}
     where
-        business_date >= {{ changed_from('usage.mobile_daily') }}
-        and business_date <= {{ business_date() }}
+        business_date between {{ changed_from('usage.mobile_daily') }} and {{ business_date() }}
+        and usage_date <= business_date
 ),
 
 final as (
