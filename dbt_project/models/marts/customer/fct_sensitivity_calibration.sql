@@ -27,7 +27,7 @@ month_counted as (
     window same_month as (partition by counted.calibration_month, counted.sensitivity_kind)
 ),
 
--- Too few outcomes teach nothing. What is expected of each bin is its prior rate, scaled so that all
+-- Too few outcomes teach nothing. What is expected of a bin is its prior rate, scaled so that all
 -- bins together give the overall rate.
 smoothed as (
     select
@@ -106,7 +106,8 @@ final as (
         smoothed.minimum_points,
         smoothed.customer_count,
         smoothed.outcome_count,
-        round(smoothed.month_outcome_count / smoothed.month_customer_count, 6) as overall_rate,
+        round(smoothed.month_outcome_count / smoothed.month_customer_count::numeric, 6)
+            as overall_rate,
         round(smoothed.smoothed_outcome_count / smoothed.smoothed_count, 6) as smoothed_rate,
         round(monotone.calibrated_rate, 6) as calibrated_rate,
         smoothed.counted_date as calibrated_date
