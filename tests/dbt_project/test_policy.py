@@ -12,8 +12,16 @@ PROJECT_DIR = Path(__file__).resolve().parents[2]
 MODEL_DIR = PROJECT_DIR / "dbt_project" / "models"
 SEED_DIR = PROJECT_DIR / "seeds"
 MODELS = sorted(MODEL_DIR.rglob("*.sql"))
-PUBLIC = [file for file in MODELS if file.parent.parent.name == "marts"]
-STORED = [file for file in MODELS if not {"staging", "measured"} & set(file.parts)]
+
+
+def _is_view(model: Path) -> bool:
+    is_in_folder_of_views = {"staging", "measured", "monthly"} & set(model.parts)
+    return bool(is_in_folder_of_views) or "materialized='view'" in model.read_text(encoding="utf-8")
+
+
+PUBLIC = [file for file in MODELS if "marts" in file.parts]
+# Views, each read once, need neither a key nor a distribution.
+STORED = [file for file in MODELS if not _is_view(file)]
 MAX_LINES = 120
 
 
