@@ -145,7 +145,7 @@ def simulate(world: World) -> CustomerRecords:
 
 def contracts(world: World, delivery: Delivery) -> Iterator[pa.Table]:
     records: CustomerRecords = world.sources[NAME]
-    for due, is_changed in _due(records.contracts, "signed_at", "closed_at", delivery):
+    for due, is_changed in changed_rows(records.contracts, "signed_at", "closed_at", delivery):
         line, number = due["line"].to_numpy(), due["number"].to_numpy()
         state = np.where(is_changed, due["final_state"].to_numpy(), 0)
         changed = np.where(is_changed, due["closed_at"].to_numpy(), due["signed_at"].to_numpy())
@@ -176,7 +176,7 @@ def contracts(world: World, delivery: Delivery) -> Iterator[pa.Table]:
 
 def devices(world: World, delivery: Delivery) -> Iterator[pa.Table]:
     records: CustomerRecords = world.sources[NAME]
-    for due, is_changed in _due(records.devices, "first_seen_at", "replaced_at", delivery):
+    for due, is_changed in changed_rows(records.devices, "first_seen_at", "replaced_at", delivery):
         line, model = due["line"].to_numpy(), due["model"].to_numpy()
         is_phone = model < len(PHONES)
         number = line * 10 + due["number"].to_numpy()
@@ -211,7 +211,7 @@ def devices(world: World, delivery: Delivery) -> Iterator[pa.Table]:
 
 def consents(world: World, delivery: Delivery) -> Iterator[pa.Table]:
     records: CustomerRecords = world.sources[NAME]
-    for due, is_changed in _due(records.consents, "given_at", "withdrawn_at", delivery):
+    for due, is_changed in changed_rows(records.consents, "given_at", "withdrawn_at", delivery):
         customer, evidence = due["customer"].to_numpy(), due["evidence"].to_numpy()
         purpose = due["purpose"].to_numpy()
         given, withdrawn = due["given_at"].to_numpy(), due["withdrawn_at"].to_numpy()
@@ -335,7 +335,7 @@ def _points(monthly: Array, joined: Array, month: Array) -> Array:
     return np.asarray(np.floor(monthly * months).astype("int64"))
 
 
-def _due(
+def changed_rows(
     frame: pd.DataFrame, created: str, changed: str, delivery: Delivery
 ) -> Iterator[tuple[pd.DataFrame, Array]]:
     """Yield blocks of the rows that are new or have changed, and which have changed by then."""
