@@ -24,11 +24,12 @@ from typing import Any
 
 from sqlalchemy.engine import make_url
 
-from scripts import arguments, warehouse
+from scripts import arguments, changed_history, warehouse
 from scripts.warehouse import PROJECT_DIR, Role
 
 DBT_PROJECT_DIR = PROJECT_DIR / "dbt_project"
 STAGES = ("transform", "decide")
+HISTORY_STAGE = "transform"  # builds the facts that keep events by day or month
 THREADS = 4
 TIMEOUT_SECONDS = 3600
 FAILED_STATUSES = ("error", "fail", "runtime error")
@@ -96,17 +97,25 @@ def build(
     Raises:
         DbtBuildFailed: A model or a test failed.
     """
+    variables: dict[str, Any] = {"business_date": business_date.isoformat(), **(extra_vars or {})}
+    loads = changed_history.newest_loads()
+    if stage == HISTORY_STAGE:
+        changed = changed_history.begin_build(business_date)
+        variables["changed_from"] = {name: day.isoformat() for name, day in changed.items()}
     # buildable leaves out tests that look at a model of a later stage, which may not exist yet.
-    return run(
+    result = run(
         [
             "build",
             *("--select", _selection(stage, select)),
             *("--exclude-resource-type", "unit_test"),
             *("--indirect-selection", "buildable"),
         ],
-        {"business_date": business_date.isoformat(), **(extra_vars or {})},
+        variables,
         target_dir,
     )
+    if stage == HISTORY_STAGE and select is None:
+        changed_history.finish_build(business_date, loads)
+    return result
 
 
 def run_unit_tests(business_date: date, target_dir: Path | None = None) -> DbtResult:

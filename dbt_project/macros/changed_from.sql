@@ -1,10 +1,14 @@
 {#-
-    The day (date literal) from which tonight's deliveries of an extract, such as
-    'usage.mobile_daily', change something; with unit 'month' the first day of its month. What lies
-    before was built on earlier nights and stays. Without the variable: everything is built.
-    A literal, so that the planner leaves the partitions before it alone.
+    First day from which tonight's deliveries of an extract, or of any of several, change what is kept
+    of the past (scripts/changed_history.py), as a literal, so that the planner leaves out the months
+    before; by month, the first of its month. Without the variable everything is built.
 -#}
-{% macro changed_from(extract, unit="day") -%}
-    {%- set day = var("changed_from", {})[extract] | default("1900-01-01") | string -%}
-    date '{{ day[:7] ~ "-01" if unit == "month" else day }}'
+{% macro changed_from(extracts, unit="day") -%}
+    {%- set names = [extracts] if extracts is string else extracts -%}
+    {%- set days = [] -%}
+    {%- for name in names -%}
+        {%- do days.append(var("changed_from", {}).get(name, "1900-01-01")) -%}
+    {%- endfor -%}
+    {%- set day = days | min -%}
+    date '{{ day[:8] ~ "01" if unit == "month" else day }}'
 {%- endmacro %}

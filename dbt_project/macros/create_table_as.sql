@@ -2,10 +2,15 @@
     dbt's own way to create a table under an enforced contract (create, then insert), with one step
     in between: on Citus the empty table is distributed, so that the insert runs on every shard.
     Plain PostgreSQL has no citus extension, and there the step does nothing.
+
+    What an incremental model adds is not stored on its way: dbt's temporary relation is a view, read
+    by the insert. Only a strategy that reads the model's own rows needs them before it deletes any
+    (meta `reads_itself: true`).
 -#}
 {% macro postgres__create_table_as(temporary, relation, sql) -%}
     {%- set is_contracted = config.get("contract").enforced -%}
-    create {% if temporary %}temporary {% endif %}table {{ relation }}
+    {%- set is_stored = not temporary or model.resource_type == "unit_test" or config.get("meta", {}).get("reads_itself") -%}
+    create {% if temporary %}temporary {% endif %}{{ "table" if is_stored else "view" }} {{ relation }}
     {%- if is_contracted %}
         {{ get_assert_columns_equivalent(sql) }}
     {%- endif %}

@@ -9,12 +9,12 @@ with as_of_without_balance as (
 -- The condition knows no row, so it is asked once: where every day has its balances, the months of
 -- invoices and payments below are not read at all.
 invoice as (
-    select * from {{ ref('stg_billing__invoice') }}
+    select * from {{ ref('fct_invoice') }}
     where exists (select as_of_without_balance.as_of_date from as_of_without_balance)
 ),
 
 payment as (
-    select * from {{ ref('stg_billing__payment') }}
+    select * from {{ ref('fct_payment') }}
     where exists (select as_of_without_balance.as_of_date from as_of_without_balance)
 ),
 

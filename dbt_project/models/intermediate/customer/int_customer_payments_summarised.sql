@@ -6,11 +6,15 @@ with as_of as (
 ),
 
 invoice as (
-    select * from {{ ref('stg_billing__invoice_recent') }}
+    select * from {{ ref('fct_invoice') }}
+    where
+        billing_month
+        > ({{ earliest_as_of_date() }} - {{ var('billing_recent_days') }} - interval '2 months')::date
 ),
 
 payment as (
-    select * from {{ ref('stg_billing__payment_recent') }}
+    select * from {{ ref('fct_payment') }}
+    where paid_date > {{ earliest_as_of_date() }} - 90
 ),
 
 invoice_known as (

@@ -27,43 +27,26 @@ customer_value as (
     where as_of_date = {{ business_date() }}
 ),
 
-needs as (
-    select * from {{ ref('int_customer_needs_counted') }}
+complaints as (
+    select * from {{ ref('int_customer_complaints_summarised') }}
+    where as_of_date = {{ business_date() }}
+),
+
+inquiries as (
+    select * from {{ ref('int_customer_inquiries_counted') }}
 ),
 
 hopping as (
     select * from {{ ref('int_customer_hopping_counted') }}
 ),
 
-list_membership as (
-    select * from {{ ref('stg_crm__list_membership') }}
-    where as_of_date = {{ business_date() }}
-),
-
-customer_link as (
-    select * from {{ ref('stg_crm__customer_link') }}
-    where as_of_date = {{ business_date() }} and link_kind = 'same_organisation'
-),
-
-membership_in_force as (
-    select * from list_membership
-    where {{ in_force(business_date(), 'list_membership') }}
-),
-
 listed as (
-    select
-        customer_id,
-        bool_or(list_scheme = 'colour' and list_code = 'gold') as is_gold_listed,
-        bool_or(list_scheme = 'red_black' and list_code = 'red') as is_red_listed,
-        bool_or(list_scheme = 'red_black' and list_code = 'black') as is_black_listed
-    from membership_in_force
-    group by customer_id
+    select * from {{ ref('int_customer_listed') }}
 ),
 
-organisation as (
-    select customer_id from customer_link
-    union
-    select linked_customer_id as customer_id from customer_link
+links as (
+    select * from {{ ref('int_customer_links_counted') }}
+    where as_of_date = {{ business_date() }}
 ),
 
 -- The CRM tells no kind of customer: an organisation has neither gender nor birth date.
@@ -79,18 +62,18 @@ final as (
         customer.star_level::numeric as star_level,
         subscriptions_counted.active_subscription_count::numeric as active_subscription_count,
         (
-            organisation.customer_id is not null
+            coalesce(links.same_organisation_count, 0) > 0
             or (coalesce(customer.gender, 'unknown') = 'unknown' and customer.age_years is null)
         )::integer::numeric as is_organisation,
         coalesce(billing.is_prepaid, false)::integer::numeric as is_prepaid,
         coalesce(listed.is_gold_listed, false)::integer::numeric as is_gold_listed,
-        coalesce(listed.is_red_listed, false)::integer::numeric as is_red_listed,
-        coalesce(listed.is_black_listed, false)::integer::numeric as is_black_listed,
-        coalesce(needs.complaint_count_90d, 0)::numeric as complaint_count,
-        coalesce(needs.fault_inquiry_count_90d, 0)::numeric as fault_inquiry_count,
-        coalesce(needs.new_service_inquiry_count_90d, 0)::numeric as new_service_inquiry_count,
-        coalesce(needs.data_inquiry_count_90d, 0)::numeric as data_inquiry_count,
-        coalesce(needs.plan_inquiry_count_90d, 0)::numeric as plan_inquiry_count,
+        coalesce(listed.is_on_red_list, false)::integer::numeric as is_red_listed,
+        coalesce(listed.is_on_black_list, false)::integer::numeric as is_black_listed,
+        coalesce(complaints.complaint_count_3m, 0)::numeric as complaint_count,
+        coalesce(inquiries.fault_inquiry_count_3m, 0)::numeric as fault_inquiry_count,
+        coalesce(inquiries.new_service_inquiry_count_3m, 0)::numeric as new_service_inquiry_count,
+        coalesce(inquiries.data_inquiry_count_3m, 0)::numeric as data_inquiry_count,
+        coalesce(inquiries.plan_inquiry_count_3m, 0)::numeric as plan_inquiry_count,
         coalesce(billing.payment_count_90d, 0)::numeric as payment_count,
         coalesce(billing.late_payment_count_90d, 0)::numeric as late_payment_count,
         coalesce(billing.overdue_amount, 0) as overdue_amount,
@@ -102,10 +85,11 @@ final as (
     left join billing using (customer_id)
     left join credit using (customer_id)
     left join customer_value using (customer_id)
-    left join needs using (customer_id)
+    left join complaints using (customer_id)
+    left join inquiries using (customer_id)
     left join hopping using (customer_id)
     left join listed using (customer_id)
-    left join organisation using (customer_id)
+    left join links using (customer_id)
 )
 
 select * from final

@@ -1,4 +1,4 @@
--- Data packages have a panel of their own, int_customer_data_service_summarised: no fee counts twice.
+-- Data packages have a panel of their own (int_customer_data_service_summarised).
 with service as (
     select * from {{ ref('int_value_added_latest') }}
     where service_kind <> 'data_package'
@@ -56,9 +56,9 @@ customer_counted as (
             as ring_back_tone_use_count,
         coalesce(sum(change_count) filter (where service_kind = 'ring_back_tone'), 0)::integer
             as ring_back_tone_change_count,
-        coalesce(sum(value_added_fee_amount) filter (where service_kind = 'ring_back_tone'), 0)
+        coalesce(sum(total_fee_amount) filter (where service_kind = 'ring_back_tone'), 0)
             as ring_back_tone_fee_amount,
-        sum(value_added_fee_amount) as value_added_fee_amount
+        sum(total_fee_amount) as value_added_fee_amount
     from service
     group by as_of_date, customer_id
 ),

@@ -26,6 +26,7 @@ final as (
         subscription.account_id,
         subscription.plan_id,
         subscription.cross_connect_area_id,
+        subscription.service_number,
         subscription.product_type,
         subscription.access_type,
         plan_in_force.plan_name,

@@ -69,7 +69,7 @@ final as (
         service_charged.allowance_mb,
         service_charged.used_mb,
         service_charged.function_fee_amount,
-        service_charged.value_added_fee_amount,
+        service_charged.total_fee_amount,
         service_charged.is_held
     from service_charged
     inner join subscription

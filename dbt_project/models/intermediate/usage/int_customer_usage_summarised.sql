@@ -7,7 +7,7 @@ subscription as (
 ),
 
 usage as (
-    select * from {{ ref('stg_usage__broadband_daily') }}
+    select * from {{ ref('int_broadband_usage_daily') }}
 ),
 
 subscription_used as (

@@ -1,6 +1,8 @@
+-- A payment cannot be delivered before it is made: the bound on the delivery spares reading old ones.
 with source as (
     select * from {{ source('billing', 'payment') }}
-    where {{ delivered_within(var('billing_history_days')) }}
+    where
+        business_date between {{ changed_from('billing.payment') }} and {{ business_date() }}
 ),
 
 final as (

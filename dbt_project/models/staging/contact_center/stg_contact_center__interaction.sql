@@ -1,18 +1,10 @@
-with as_of as (
-    {{ as_of_dates() }}
-),
-
-horizon as (
-    select min(as_of_date) - {{ var('contact_history_days') }} as earliest_date
-    from as_of
-),
-
--- A contact cannot be delivered before it takes place: older deliveries hold none of the history.
-source as (
+-- A contact cannot be delivered before it takes place: the bound on the delivery spares reading old
+-- ones.
+with source as (
     select * from {{ source('contact_center', 'interaction') }}
     where
-        business_date <= {{ business_date() }}
-        and business_date > (select horizon.earliest_date from horizon)
+        business_date
+        between {{ changed_from('contact_center.interaction') }} and {{ business_date() }}
 ),
 
 final as (

@@ -15,6 +15,7 @@ final as (
         trim(source.account_id) as account_id,
         trim(source.plan_id) as plan_id,
         nullif(trim(source.cross_connect_area_id), '') as cross_connect_area_id,
+        nullif(trim(source.service_number), '') as service_number,
         source.product_type,
         source.access_type,
         source.bandwidth_mbps,

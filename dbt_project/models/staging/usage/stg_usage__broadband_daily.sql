@@ -1,25 +1,16 @@
-with as_of as (
-    {{ as_of_dates() }}
-),
-
-horizon as (
-    select min(as_of_date) - {{ var('usage_history_days') }} as earliest_date
-    from as_of
-),
-
 -- A day cannot be delivered before it is over: the bound on the delivery spares reading old ones.
-source as (
+with source as (
     select * from {{ source('usage', 'broadband_daily') }}
     where
-        business_date <= {{ business_date() }}
-        and business_date > (select horizon.earliest_date from horizon)
-        and usage_date > (select horizon.earliest_date from horizon)
+        business_date between {{ changed_from('usage.broadband_hourly') }} and {{ business_date() }}
+        and usage_date <= business_date
 ),
 
 -- A day that is delivered twice counts once: the fuller delivery holds, since a late part of a day
 -- must not replace the whole of it.
+-- By date first: so the rows come in the order of the key of the daily tables.
 final as (
-    select distinct on (trim(subscription_id), usage_date)
+    select distinct on (usage_date, trim(subscription_id))
         trim(subscription_id) as subscription_id,
         usage_date,
         download_bytes,
@@ -30,8 +21,8 @@ final as (
         business_date as delivered_date
     from source
     order by
-        trim(subscription_id) asc,
         usage_date asc,
+        trim(subscription_id) asc,
         online_minutes desc,
         download_bytes + upload_bytes desc,
         business_date desc

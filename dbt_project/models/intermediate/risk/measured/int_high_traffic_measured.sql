@@ -9,7 +9,7 @@ subscription as (
 ),
 
 usage as (
-    select * from {{ ref('stg_usage__broadband_daily') }}
+    select * from {{ ref('int_broadband_usage_daily') }}
 ),
 
 rule_in_force as (

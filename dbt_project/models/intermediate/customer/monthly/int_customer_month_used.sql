@@ -1,0 +1,85 @@
+with subscription as (
+    select * from {{ ref('stg_crm__subscription') }}
+    where as_of_date = {{ business_date() }}
+),
+
+mobile as (
+    select * from {{ ref('int_mobile_usage_daily') }}
+    where usage_date between {{ changed_from(var('customer_month_extracts'), 'month') }} and {{ business_date() }}
+),
+
+broadband as (
+    select * from {{ ref('int_broadband_usage_daily') }}
+    where usage_date between {{ changed_from(var('customer_month_extracts'), 'month') }} and {{ business_date() }}
+),
+
+mobile_month as (
+    select
+        date_trunc('month', usage_date)::date as calendar_month,
+        subscription_id,
+        sum(cmnet_kb::bigint + cmwap_kb) as mobile_data_kb,
+        sum(voice_minutes) as voice_minutes,
+        sum(sms_count) as sms_count,
+        sum(mms_count) as mms_count,
+        count(*) filter (where cmnet_kb > 0 or cmwap_kb > 0) as mobile_data_day_count
+    from mobile
+    group by date_trunc('month', usage_date)::date, subscription_id
+),
+
+broadband_month as (
+    select
+        date_trunc('month', usage_date)::date as calendar_month,
+        subscription_id,
+        sum(download_bytes) as download_bytes,
+        sum(upload_bytes) as upload_bytes,
+        sum(online_minutes) as online_minutes
+    from broadband
+    group by date_trunc('month', usage_date)::date, subscription_id
+),
+
+subscription_month as (
+    select
+        calendar_month,
+        subscription_id,
+        mobile_data_kb,
+        voice_minutes,
+        sms_count,
+        mms_count,
+        mobile_data_day_count,
+        null::numeric as download_bytes,
+        null::numeric as upload_bytes,
+        null::bigint as online_minutes
+    from mobile_month
+    union all
+    select
+        calendar_month,
+        subscription_id,
+        null,
+        null,
+        null,
+        null,
+        null,
+        download_bytes,
+        upload_bytes,
+        online_minutes
+    from broadband_month
+),
+
+final as (
+    select
+        subscription_month.calendar_month,
+        subscription.customer_id,
+        round(sum(subscription_month.mobile_data_kb) / 1024, 3) as mobile_data_mb,
+        sum(subscription_month.voice_minutes)::integer as voice_minutes,
+        sum(subscription_month.sms_count)::integer as sms_count,
+        sum(subscription_month.mms_count)::integer as mms_count,
+        max(subscription_month.mobile_data_day_count)::integer as mobile_data_day_count,
+        round(sum(subscription_month.download_bytes) / 1024 ^ 3::numeric, 3) as download_gib,
+        round(sum(subscription_month.upload_bytes) / 1024 ^ 3::numeric, 3) as upload_gib,
+        round(sum(subscription_month.online_minutes) / 60.0, 2) as online_hours
+    from subscription_month
+    inner join subscription on subscription_month.subscription_id = subscription.subscription_id
+    group by subscription_month.calendar_month, subscription.customer_id
+)
+
+select * from final
