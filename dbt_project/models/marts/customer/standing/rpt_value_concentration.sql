@@ -90,7 +90,9 @@ region_measured as (
         sum(customer_count)::integer as customer_count,
         sum(revenue) as revenue_amount,
         sum(top_revenue) / max(region_revenue) as top_revenue_share,
-        sum(coalesce(target_customer_count, 0)) / sum(customer_count) as target_customer_share,
+        -- Whoever brings nothing brings none of it.
+        sum(target_customer_count) filter (where amount > 0) / sum(customer_count)
+            as target_customer_share,
         -- The area under the Lorenz curve, counted from the best customer down.
         1 - sum(
             customer_count / region_customer_count
@@ -109,10 +111,7 @@ final as (
         target.customer_share as top_customer_share,
         round(region_measured.top_revenue_share, 4) as top_revenue_share,
         target.revenue_share as target_revenue_share,
-        case
-            when region_measured.revenue_amount > 0
-                then round(region_measured.target_customer_share, 4)
-        end as target_customer_share,
+        round(region_measured.target_customer_share, 4) as target_customer_share,
         round(region_measured.gini_coefficient, 4) as gini_coefficient
     from region_measured
     cross join target
