@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from scripts.simulate_operator.behaviour import Churn
 from scripts.simulate_operator.extracts import SOURCES, World
+from scripts.simulate_operator.flea_truth import flea_customers
 from scripts.simulate_operator.network import Faults
 from scripts.simulate_operator.parameters import Parameters
 from scripts.simulate_operator.planted import GIBIBYTE, REPEAT_LIMITS, Planted
@@ -184,7 +185,8 @@ class Truth:
         """Write all truth files but for the list of the dirt into `folder`.
 
         `planted_case.csv` has the cases of the rules in `expected_warning.csv`, `source_case.csv`
-        and `source_warning.csv` have the same of further source systems.
+        and `source_warning.csv` have the same of further source systems; `flea_customer.csv` tells
+        fleas from others who bring in little.
         """
         folder.mkdir(parents=True, exist_ok=True)
         _write_csv(self.expected_warnings(world.faults), folder / "expected_warning.csv")
@@ -194,6 +196,7 @@ class Truth:
         ]
         _write_csv(pd.concat(cases)[CASE_COLUMNS], folder / "source_case.csv")
         _write_csv(self.further_warnings(world), folder / "source_warning.csv")
+        _write_csv(flea_customers(world), folder / "flea_customer.csv")
         latents = self.population.customers[LATENT_COLUMNS]
         latents.to_parquet(folder / "customer_latent.parquet", index=False)
         hazards = monthly_hazards(self.parameters.business_date, self.population, world.churn)

@@ -17,6 +17,7 @@ from scripts.simulate_operator import (
     customer_attributes,
     customer_records,
     extracts,
+    hoppers,
     line_tests,
     orders,
     organisation,
@@ -228,9 +229,13 @@ def test_customer_links_name_re_entries_and_other_relations(world: World) -> Non
     ids = world.population.customers["customer_id"].to_numpy()
     re_entries = world.sources["customer_records"].re_entries
     pairs = set(zip(ids[re_entries["later"]], ids[re_entries["earlier"]], strict=True))
+    known = world.hoppers.links
+    known = known[known["kind"] == hoppers.SAME_PERSON_LINK]
+    hopped = set(zip(ids[known["customer"]], ids[known["other"]], strict=True))
     same = links[links["link_kind"] == "same_person"]
     linked = set(zip(same["customer_id"], same["linked_customer_id"], strict=True))
-    assert linked < pairs
+    assert hopped < linked
+    assert linked - hopped < pairs - hopped
     assert set(links["link_kind"]) == {"same_person", "family", "same_organisation", "payer"}
 
 
