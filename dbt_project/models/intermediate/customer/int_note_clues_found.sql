@@ -3,7 +3,6 @@
     materialized='incremental',
     incremental_strategy='replace_from',
     unique_key='noted_date',
-    meta={'built_from': 'contact_center.interaction'},
     post_hook="delete from {{ this }} where attribute_code not in (
         select attribute_code from {{ ref('customer_attribute') }} where is_enabled
     )",
