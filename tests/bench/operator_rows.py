@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import LiteralString
 
-from scripts.contracts import find_extract
+from scripts.contracts import Extract, find_extract
 from scripts.database import Connection
 from scripts.raw_tables import create_partition_statement, settle
 
@@ -203,7 +203,7 @@ def fill(connection: Connection, customers: int, first: date, last: date) -> Non
         deliver(connection, due | (MONTHLY if day.day == 1 else {}), customers, day)
     deliver(connection, SNAPSHOTS, customers, last)
     for extract in (*UNCHANGED, *DAILY, *MONTHLY, *SNAPSHOTS):
-        settle(connection, find_extract(*extract.split(".")).table, [last])
+        settle(connection, _contract(extract).table, [last])
 
 
 def deliver_night(connection: Connection, customers: int, day: date) -> None:
@@ -211,12 +211,17 @@ def deliver_night(connection: Connection, customers: int, day: date) -> None:
     due = DAILY | SNAPSHOTS | (MONTHLY if day.day == 1 else {})
     deliver(connection, due, customers, day)
     for extract in due:
-        settle(connection, find_extract(*extract.split(".")).table, [day])
+        settle(connection, _contract(extract).table, [day])
 
 
 def deliver(
     connection: Connection, statements: dict[str, LiteralString], customers: int, day: date
 ) -> None:
     for extract, statement in statements.items():
-        connection.execute(create_partition_statement(find_extract(*extract.split(".")), day))
+        connection.execute(create_partition_statement(_contract(extract), day))
         connection.execute(statement, {"customers": customers, "day": day})
+
+
+def _contract(extract: str) -> Extract:
+    source, _, name = extract.partition(".")
+    return find_extract(source, name)

@@ -53,7 +53,7 @@ class Operator:
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         with psycopg.connect(self.url, row_factory=psycopg.rows.dict_row) as connection:
-            return connection.execute(query).fetchall()  # type: ignore[arg-type]
+            return connection.execute(query).fetchall()
 
     def truth(self, name: str) -> pd.DataFrame:
         return pd.read_csv(self.truth_dir / name, dtype={"customer_id": "str"})
