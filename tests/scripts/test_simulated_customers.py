@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from scripts.contracts import read_extracts
-from scripts.simulate_operator import hoppers
+from scripts.simulate_operator import hoppers, notes
+from scripts.simulate_operator.customer_truth import ClueTruth
 from scripts.simulate_operator.extracts import World, extract_functions, simulate
 from scripts.simulate_operator.flea_truth import flea_customers, same_persons
 from scripts.simulate_operator.parameters import Parameters
@@ -227,3 +228,51 @@ def test_hoppers_change_nothing_for_anybody_else(
         world.invoices.iloc[:bills], more.invoices.iloc[:bills], check_categorical=False
     )
     pd.testing.assert_frame_equal(world.faults.tickets, more.faults.tickets)
+
+
+def test_clues_of_notes_are_those_that_are_delivered(world: World, delivered: Delivered) -> None:
+    truth = ClueTruth(world)
+    for delivery in deliveries(BUSINESS_DATE):
+        for interactions in extract_functions()["contact_center.interaction"](world, delivery):
+            truth.see_interactions(interactions)
+    clues = truth.note_clues()
+    noted = delivered["contact_center.interaction"].dropna(subset=["note"])
+    found = {
+        (customer_id, clue.code, clue.value)
+        for customer_id, note in zip(noted["customer_id"], noted["note"], strict=True)
+        for clue in notes.CLUES
+        if note.endswith(clue.phrases) and not note.endswith(notes.MISLEADING)
+    }
+    assert set(clues.itertuples(index=False, name=None)) == found
+    assert not clues.duplicated().any()
+    assert 0.05 < clues["customer_id"].nunique() / PARAMETERS.customer_count < 0.15
+    kinds = clues["attribute_code"] + "=" + clues["attribute_value"]
+    assert set(kinds) == {
+        "preferred_contact_time=evening", "preferred_contact_time=weekend",
+        "household=child", "household=elderly", "hobby=games", "hobby=video", "hobby=sport",
+        "income_band=retired", "income_band=low",
+    }  # fmt: skip
+    assert clues.groupby(["customer_id", "attribute_code"]).size().max() == 1
+
+
+def test_notes_vary_and_some_only_sound_like_a_clue(delivered: Delivered) -> None:
+    noted = delivered["contact_center.interaction"]["note"].dropna()
+    said = noted.str.rpartition("；")[2]
+    assert said.nunique() > 80
+    assert noted.str.contains("[０-９]").any()
+    assert noted.str.contains(r"[\u4e00-\u9fff] [\u4e00-\u9fff]").any()
+    assert said.isin(notes.MISLEADING).sum() > 30
+    assert noted.str.startswith(notes.COMPLAINT_NOTES).mean() > 0.3
+    for text in notes.TEXTS.to_pylist():
+        assert text.encode("gb18030").decode("gb18030") == text
+
+
+def test_only_persons_of_the_age_tell_a_clue(world: World) -> None:
+    customers = world.population.customers
+    told = world.sources["contacts"].clues
+    age = (END - customers["birth_date"]).dt.days / 365.25
+    for number, clue in enumerate(notes.CLUES):
+        ages = age[(told == number).any(axis=1)]
+        assert len(ages) > 10
+        assert ages.between(*clue.ages).all()
+    assert not (told[(customers["gender"] == "unknown").to_numpy()] >= 0).any()

@@ -3,7 +3,6 @@
     materialized='incremental',
     incremental_strategy='replace_from',
     unique_key='contacted_date',
-    meta={'built_from': 'contact_center.interaction'},
 ) }}
 
 with contact as (

@@ -4,7 +4,6 @@
     materialized='incremental',
     incremental_strategy='replace_validity',
     unique_key=['customer_id', 'list_scheme', 'list_code'],
-    meta={'reads_itself': true, 'replaced_where': "origin = 'imported'"},
 ) }}
 
 with membership as (
