@@ -1,9 +1,10 @@
 -- A service whose needed code nobody can have would never be recommended.
-select service.suitable_service_code, service.needed_code
-from {{ ref('suitable_service') }} as service
+select
+    suitable_service.suitable_service_code,
+    suitable_service.needed_code
+from {{ ref('suitable_service') }} as suitable_service
+left join {{ ref('customer_interpretation') }} as interpretation
+    on suitable_service.needed_code = interpretation.interpretation_code
 where
-    service.needed_code not in ('mobile', 'broadband', 'fixed_voice')
-    and not exists (
-        select 1 from {{ ref('customer_interpretation') }} as interpretation
-        where interpretation.interpretation_code = service.needed_code
-    )
+    interpretation.interpretation_code is null
+    and suitable_service.needed_code not in ('broadband', 'mobile', 'fixed_voice')

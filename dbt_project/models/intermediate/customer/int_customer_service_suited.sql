@@ -34,16 +34,22 @@ customer_coded as (
     from value_added
     union all
     select
-        subscriptions_counted.customer_id,
-        held.code
+        customer_id,
+        'broadband' as code
     from subscriptions_counted
-    cross join lateral (
-        values
-        ('broadband', subscriptions_counted.broadband_subscription_count),
-        ('mobile', subscriptions_counted.mobile_subscription_count),
-        ('fixed_voice', subscriptions_counted.fixed_voice_subscription_count)
-    ) as held (code, held_count)
-    where held.held_count > 0
+    where broadband_subscription_count > 0
+    union all
+    select
+        customer_id,
+        'mobile' as code
+    from subscriptions_counted
+    where mobile_subscription_count > 0
+    union all
+    select
+        customer_id,
+        'fixed_voice' as code
+    from subscriptions_counted
+    where fixed_voice_subscription_count > 0
 ),
 
 final as (

@@ -1,4 +1,4 @@
--- Data packages have a panel of their own, int_customer_data_service_summarised: no fee counts twice.
+-- Data packages have a panel of their own (int_customer_data_service_summarised).
 with service as (
     select * from {{ ref('int_value_added_latest') }}
     where service_kind <> 'data_package'

@@ -1,6 +1,3 @@
--- Read once, by int_customer_interpreted: storing it would only cost time.
-{{ config(materialized='view') }}
-
 with data_service as (
     select * from {{ ref('int_customer_data_service_summarised') }}
     where as_of_date = {{ business_date() }}
@@ -34,64 +31,80 @@ device as (
 -- Who lacks a service has no measure of it. A service opened within the month was not held long
 -- enough to be called unused.
 final as (
-    select data_service.customer_id, measured.measure, measured.measured_value
+    select
+        customer_id,
+        'data_used_ratio' as measure,
+        data_used_ratio as measured_value
     from data_service
-    cross join lateral (
-        values
-        ('data_used_ratio', data_service.data_used_ratio),
-        (
-            'data_used_ratio_full_month',
-            case
-                when data_service.data_package_opened_date <= data_service.data_usage_month
-                    then data_service.data_used_ratio
-            end
-        )
-    ) as measured (measure, measured_value)
     union all
-    select mobile.customer_id, measured.measure, measured.measured_value
+    select
+        customer_id,
+        'data_used_ratio_full_month' as measure,
+        data_used_ratio as measured_value
+    from data_service
+    where data_package_opened_date <= data_usage_month
+    union all
+    select
+        customer_id,
+        'data_day_count_30d' as measure,
+        data_day_count_30d as measured_value
     from mobile
-    cross join lateral (
-        values
-        ('data_day_count_30d', mobile.data_day_count_30d::numeric),
-        ('data_mb_30d', mobile.data_mb_30d),
-        ('voice_minutes_30d', mobile.voice_minutes_30d::numeric)
-    ) as measured (measure, measured_value)
     union all
-    select value_added.customer_id, measured.measure, measured.measured_value
+    select
+        customer_id,
+        'data_mb_30d' as measure,
+        data_mb_30d as measured_value
+    from mobile
+    union all
+    select
+        customer_id,
+        'voice_minutes_30d' as measure,
+        voice_minutes_30d as measured_value
+    from mobile
+    union all
+    select
+        customer_id,
+        'service_provider_subscription_count' as measure,
+        service_provider_subscription_count as measured_value
     from value_added
-    cross join lateral (
-        values
-        (
-            'service_provider_subscription_count',
-            value_added.service_provider_subscription_count::numeric
-        ),
-        (
-            'ring_back_tone_use_count_full_month',
-            case
-                when value_added.ring_back_tone_opened_date <= value_added.value_added_usage_month
-                    then value_added.ring_back_tone_use_count::numeric
-            end
-        )
-    ) as measured (measure, measured_value)
+    where service_provider_subscription_count > 0
     union all
-    select roaming.customer_id, measured.measure, measured.measured_value
+    select
+        customer_id,
+        'ring_back_tone_use_count_full_month' as measure,
+        ring_back_tone_use_count as measured_value
+    from value_added
+    where ring_back_tone_opened_date <= value_added_usage_month
+    union all
+    select
+        customer_id,
+        'travel_count_2m' as measure,
+        travel_count_2m as measured_value
     from roaming
-    cross join lateral (
-        values
-        ('travel_count_2m', roaming.travel_count_2m::numeric),
-        ('border_roaming_count_2m', roaming.border_roaming_count_2m::numeric)
-    ) as measured (measure, measured_value)
     union all
-    select contacts.customer_id, 'complaint_count_3m', contacts.complaint_count_3m::numeric
+    select
+        customer_id,
+        'border_roaming_count_2m' as measure,
+        border_roaming_count_2m as measured_value
+    from roaming
+    union all
+    select
+        customer_id,
+        'complaint_count_3m' as measure,
+        complaint_count_3m as measured_value
     from contacts
     union all
-    select device.customer_id, measured.measure, measured.measured_value
+    select
+        customer_id,
+        'device_tenure_days' as measure,
+        device_tenure_days as measured_value
     from device
-    cross join lateral (
-        values
-        ('device_tenure_days', device.device_tenure_days::numeric),
-        ('network_generation', left(device.network_generation, 1)::numeric)
-    ) as measured (measure, measured_value)
+    union all
+    select
+        customer_id,
+        'network_generation' as measure,
+        left(network_generation, 1)::numeric as measured_value
+    from device
 )
 
 select * from final
