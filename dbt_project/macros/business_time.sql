@@ -18,6 +18,11 @@
     select distinct unnest({{ observation_dates() }} || {{ business_date() }}) as as_of_date
 {%- endmacro %}
 
+{#- The earliest of them, a literal: what is bounded by it is read by index or not at all. -#}
+{% macro earliest_as_of_date() -%}
+    date '{{ ([var("business_date")] + (var("observation_dates", []) | list)) | map("string") | min }}'
+{%- endmacro %}
+
 {#- timestamptz of the end of a day, exclusive. -#}
 {% macro end_of(day) -%}
     (({{ day }} + 1)::timestamp at time zone '{{ var("business_timezone") }}')

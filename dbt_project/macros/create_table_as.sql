@@ -9,7 +9,7 @@
 -#}
 {% macro postgres__create_table_as(temporary, relation, sql) -%}
     {%- set is_contracted = config.get("contract").enforced -%}
-    {%- set is_stored = not temporary or config.get("meta", {}).get("reads_itself") -%}
+    {%- set is_stored = not temporary or model.resource_type == "unit_test" or config.get("meta", {}).get("reads_itself") -%}
     create {% if temporary %}temporary {% endif %}{{ "table" if is_stored else "view" }} {{ relation }}
     {%- if is_contracted %}
         {{ get_assert_columns_equivalent(sql) }}

@@ -332,26 +332,39 @@ def _termination_kinds(
     return kinds
 
 
-def invoices_and_payments(
+def draw_invoices(
     parameters: Parameters, population: Population, bills: Bills
+) -> list[dict[str, Array]]:
+    """Bill every account for each month in which it had a live subscription.
+
+    `account` is a row of the accounts, `month` a position in the months of the bills.
+    """
+    random = parameters.random("amounts")
+    return [
+        _invoices_of_month(parameters, population, bills, number, random)
+        for number in range(len(bills.months))
+    ]
+
+
+def invoices_and_payments(
+    parameters: Parameters,
+    population: Population,
+    months: list[np.datetime64],
+    parts: list[dict[str, Array]],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Bill every account for each month in which it had a live subscription; take its payments.
+    """Put the invoices together and take their payments; `months` are those that were billed.
 
     Invoices are numbered by their row, payments too and in the order of time. Both are kept small:
     `account` is a row of the accounts, `invoice` a row of the invoices.
     """
-    random = parameters.random("amounts")
-    months = [
-        _invoices_of_month(parameters, population, bills, number, random)
-        for number in range(len(bills.months))
-    ]
     invoices = pd.DataFrame(
-        {name: np.concatenate([month[name] for month in months]) for name in months[0]}
+        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     )
     month = invoices.pop("month").to_numpy()
+    issue_months = np.array(months).astype("datetime64[M]") + 1
     for name, values in (
-        ("billing_month", np.array(bills.months)),
-        ("due_date", bills.due_date[:, 0]),
+        ("billing_month", np.array(months)),
+        ("due_date", issue_months.astype("datetime64[s]") + days(DUE_DAYS - 1)),
     ):
         dates = pd.CategoricalDtype(pd.DatetimeIndex(values))
         invoices[name] = pd.Categorical.from_codes(month, dtype=dates)
@@ -407,7 +420,7 @@ def _payments(
     random = parameters.random("payments")
     account = invoices["account"].to_numpy()
     paid_at = invoices["paid_at"].to_numpy()
-    cut_off = _cut_off_times(population)[population.accounts["customer"].to_numpy()[account]]
+    cut_off = _cut_off_times(population)[account]
     is_paid = (paid_at < end_of(parameters.business_date)) & ~(paid_at >= cut_off)
     paid = np.flatnonzero(is_paid).astype("int32")
     advance = paid[random.random(len(paid)) < ADVANCE_SHARE]
@@ -430,10 +443,10 @@ def _payments(
 
 
 def _cut_off_times(population: Population) -> Array:
-    """Return per customer when arrears ended the service (not-a-time: never)."""
+    """Return per account when arrears ended the service (not-a-time: never)."""
     passive = population.subscriptions[
         population.subscriptions["termination_kind"].to_numpy(dtype=object) == "passive"
     ]
-    times = np.full(len(population.customers), np.datetime64("NaT", "s"))
-    times[passive["customer"].to_numpy()] = passive["terminated_at"].to_numpy()
+    times = np.full(len(population.accounts), np.datetime64("NaT", "s"))
+    times[passive["account"].to_numpy()] = passive["terminated_at"].to_numpy()
     return times

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scripts.simulate_operator import mass_messages, matters
+from scripts.simulate_operator import mass_messages, matters, notes
 from scripts.simulate_operator.event_rows import (
     HOUR_SHARES,
     arrays,
@@ -83,7 +83,6 @@ SELF_SERVICES = (
 )
 QUEUES = ("general", "fee", "fault_complaint", "sales")
 DIVERSIONS = ("web_hall", "sms_hall", "app")
-NOTES = ("用户情绪激动，要求尽快处理", "已解释，用户认可", "用户要求上门检测", "用户不满处理时限")
 
 
 @dataclass(frozen=True)
@@ -139,6 +138,7 @@ class Contacts:
     left: Array
     rate: Array  # contacts per day
     preferred: Array  # channel
+    clues: Array  # positions in notes.CLUES
     matters: pd.DataFrame
     staff: tuple[pa.Array, ...]  # of the hotline, outbound, of the stores
     lock: Lock  # several extracts are drawn at the same time
@@ -175,6 +175,7 @@ def simulate(world: World) -> Contacts:
         left=matters.left_at(world),
         rate=(FIGURES.daily_contacts * rate / rate.mean()).astype("float32"),
         preferred=chosen(random, FIGURES.channel_shares, count),
+        clues=notes.draw_clues(world),
         matters=matters.draw(world),
         staff=tuple(staff_ids(world, prefix) for prefix in STAFF_PREFIXES),
         lock=Lock(),
@@ -216,6 +217,7 @@ def _draw_day(world: World, day: date) -> Day:
     calls = _calls(world, random, day, contacts[is_call])
     contacts["staff"] = random.integers(0, 1 << 30, len(contacts))
     contacts["draw"] = random.random(len(contacts))
+    contacts["note_draw"] = random.random(len(contacts))
     return Day(day, contacts, calls)
 
 
@@ -538,6 +540,7 @@ def interaction(world: World, delivery: Delivery) -> Iterator[pa.Table]:
 
 
 def _interaction_rows(known: Contacts, day: Day) -> pa.Table:
+    """Return the rows and, beside the extract's columns, the customer's row and the clue."""
     contacts = day.contacts[is_handled(day)]
     column = arrays(contacts)
     count, kind, channel, draw = len(contacts), column["kind"], column["channel"], column["draw"]
@@ -548,7 +551,14 @@ def _interaction_rows(known: Contacts, day: Day) -> pa.Table:
     resolution = np.where(draw < 0.9, 0, np.where(draw < 0.96, 3, 2))
     resolution = np.where(is_complaint, np.where(draw < 0.45, 0, 1), resolution)
     duration = np.where(talk > 0, talk, np.where(call_row < 0, 20 + draw * 400, menu))
-    note = (draw * 10_000).astype("int64") % len(NOTES)
+    complaint_note = (draw * 10_000).astype("int64") % len(notes.COMPLAINT_NOTES)
+    is_answered = np.r_[day.calls["is_answered"].to_numpy(), False][call_row]
+    note, clue = notes.noted(
+        known.clues[column["customer"]],
+        (channel == STORE) | is_answered,
+        np.where(is_complaint, complaint_note, -1),
+        column["note_draw"],
+    )
     return pa.table(
         {
             "interaction_id": numbered("J", day.day, count),
@@ -570,7 +580,9 @@ def _interaction_rows(known: Contacts, day: Day) -> pa.Table:
             "staff_id": staff_of(known, column, day.calls),
             "call_id": call_ids(day, call_row),
             "ticket_id": taken(known.ticket_ids, column["ticket"]),
-            "note": coded(NOTES, np.where(is_complaint, note, -1)),
+            "note": note,
+            "customer": column["customer"],
+            "clue": clue,
         }
     )
 

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from scripts.simulate_operator import hoppers
 from scripts.simulate_operator.event_rows import (
     FAR,
     chosen,
@@ -145,7 +146,7 @@ def simulate(world: World) -> CustomerRecords:
 
 def contracts(world: World, delivery: Delivery) -> Iterator[pa.Table]:
     records: CustomerRecords = world.sources[NAME]
-    for due, is_changed in _due(records.contracts, "signed_at", "closed_at", delivery):
+    for due, is_changed in changed_rows(records.contracts, "signed_at", "closed_at", delivery):
         line, number = due["line"].to_numpy(), due["number"].to_numpy()
         state = np.where(is_changed, due["final_state"].to_numpy(), 0)
         changed = np.where(is_changed, due["closed_at"].to_numpy(), due["signed_at"].to_numpy())
@@ -176,7 +177,7 @@ def contracts(world: World, delivery: Delivery) -> Iterator[pa.Table]:
 
 def devices(world: World, delivery: Delivery) -> Iterator[pa.Table]:
     records: CustomerRecords = world.sources[NAME]
-    for due, is_changed in _due(records.devices, "first_seen_at", "replaced_at", delivery):
+    for due, is_changed in changed_rows(records.devices, "first_seen_at", "replaced_at", delivery):
         line, model = due["line"].to_numpy(), due["model"].to_numpy()
         is_phone = model < len(PHONES)
         number = line * 10 + due["number"].to_numpy()
@@ -211,7 +212,7 @@ def devices(world: World, delivery: Delivery) -> Iterator[pa.Table]:
 
 def consents(world: World, delivery: Delivery) -> Iterator[pa.Table]:
     records: CustomerRecords = world.sources[NAME]
-    for due, is_changed in _due(records.consents, "given_at", "withdrawn_at", delivery):
+    for due, is_changed in changed_rows(records.consents, "given_at", "withdrawn_at", delivery):
         customer, evidence = due["customer"].to_numpy(), due["evidence"].to_numpy()
         purpose = due["purpose"].to_numpy()
         given, withdrawn = due["given_at"].to_numpy(), due["withdrawn_at"].to_numpy()
@@ -335,7 +336,7 @@ def _points(monthly: Array, joined: Array, month: Array) -> Array:
     return np.asarray(np.floor(monthly * months).astype("int64"))
 
 
-def _due(
+def changed_rows(
     frame: pd.DataFrame, created: str, changed: str, delivery: Delivery
 ) -> Iterator[tuple[pd.DataFrame, Array]]:
     """Yield blocks of the rows that are new or have changed, and which have changed by then."""
@@ -365,20 +366,23 @@ def _midnights(moments: Array) -> Array:
 
 
 def _ends(population: Population) -> Array:
-    """Return when each customer's service ended; far in the future for who is there."""
-    ended = np.full(len(population.customers), np.datetime64("2999-01-01", "s"))
+    """Return when each customer's last service ended; far in the future for who is there."""
     terminated = population.subscriptions["terminated_at"].to_numpy()
-    leaves = ~np.isnat(terminated)
-    ended[population.subscriptions["customer"].to_numpy()[leaves]] = terminated[leaves]
+    ends = np.where(np.isnat(terminated), np.datetime64("2999-01-01", "s"), terminated)
+    ended = np.zeros(len(population.customers), dtype="datetime64[s]")
+    np.maximum.at(ended, population.subscriptions["customer"].to_numpy(), ends)
     return ended
 
 
 def _re_entries(world: World) -> pd.DataFrame:
-    """Match those who come back to the next new customer of the same place, first come first."""
+    """Match those who come back to the next new customer of the same place, first come first.
+
+    The hoppers, who come last, are matched already; the records of each follow one another.
+    """
     random = world.parameters.random("re_entries")
-    customers = world.population.customers
-    count = len(customers)
-    ended = since_epoch(np.where(_has_ended(world), _ends(world.population), NEVER))
+    count = world.hoppers.first_customer
+    customers = world.population.customers.iloc[:count]
+    ended = since_epoch(np.where(_has_ended(world), _ends(world.population), NEVER))[:count]
     returns = random.random(count) < FIGURES.re_entry_share
     wait = (1 + random.exponential(FIGURES.mean_re_entry_days, count)) * DAY
     place = customers["place"].to_numpy().astype("int64")
@@ -394,7 +398,14 @@ def _re_entries(world: World) -> pd.DataFrame:
     inside = position < count
     later, earlier = order[position[inside]], leavers[inside]
     matches = place[later] == place[earlier]
-    return pd.DataFrame({"later": later[matches], "earlier": earlier[matches]})
+    links = world.hoppers.links
+    again = links[(links["kind"] == hoppers.SAME_PERSON_LINK) & links["is_next"]]
+    return pd.DataFrame(
+        {
+            "later": np.r_[later[matches], again["customer"]],
+            "earlier": np.r_[earlier[matches], again["other"]],
+        }
+    )
 
 
 def _has_ended(world: World) -> Array:
@@ -595,10 +606,16 @@ def _memberships(world: World) -> pd.DataFrame:
 
 
 def _links(world: World, re_entries: pd.DataFrame) -> pd.DataFrame:
-    """Link the re-entered whom the CRM noticed, families of a place, and organisations."""
+    """Link the re-entered whom the CRM noticed, families of a place, and organisations.
+
+    Of the hoppers it has noticed every one, and links each of their records to all before it.
+    """
     random = world.parameters.random("links")
-    customers = world.population.customers
-    joined = customers["joined_at"].to_numpy()
+    known = world.hoppers.links
+    customers = world.population.customers.iloc[: world.hoppers.first_customer]
+    joined = world.population.customers["joined_at"].to_numpy()
+    is_drawn = re_entries["later"].to_numpy() < world.hoppers.first_customer
+    re_entries = re_entries[is_drawn]
     noticed = re_entries[random.random(len(re_entries)) < FIGURES.linked_share]
     later = noticed["later"].to_numpy()
     evidence = chosen(random, (0.7, 0.2, 0.1), len(noticed))
@@ -620,10 +637,24 @@ def _links(world: World, re_entries: pd.DataFrame) -> pd.DataFrame:
     )
     pays = random.random(len(families)) < FIGURES.payer_share
     payers = families[pays].assign(kind=3, evidence=3, probability=1.0)
-    links = pd.concat([same_person, families, companies, payers], ignore_index=True)
+    again = known["customer"].to_numpy()
+    is_family = (known["kind"] == hoppers.FAMILY_LINK).to_numpy()
+    hopped = pd.DataFrame(
+        {
+            "customer": again,
+            "other": known["other"].to_numpy(),
+            "kind": known["kind"].to_numpy(),
+            "linked_at": joined[again] + days(random.uniform(0.1, 20, len(known))),
+            "evidence": np.where(is_family, LINK_EVIDENCE.index("declared"), 0),
+            "probability": 1.0,
+        }
+    )
+    links = pd.concat([same_person, families, companies, payers, hopped], ignore_index=True)
     ends = random.random(len(links)) < 0.03
     until = links["linked_at"].to_numpy() + days(random.uniform(30, 400, len(links)))
-    return links.assign(unlinked_at=np.where(ends & (links["kind"].to_numpy() > 0), until, NEVER))
+    ends &= links["kind"].to_numpy() > 0
+    ends[len(links) - len(hopped) :] = False
+    return links.assign(unlinked_at=np.where(ends, until, NEVER))
 
 
 def _pairs(

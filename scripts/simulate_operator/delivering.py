@@ -69,7 +69,7 @@ def deliver(
     The truth is written with the last delivery date, the list of the dirt with every date.
     """
     world = simulate(parameters)
-    truth = Truth(world.parameters, world.population)
+    truth = Truth(world)
     work = _Work(world, Landing(landing_dir, parameters), truth)
     chosen: list[Task] = []
     rest: list[Task] = []
@@ -179,14 +179,15 @@ class _Work:
 
     def look_at(self, task: Task) -> None:
         """Let the truth see what is not delivered this time."""
-        if self._truth.watches(str(task.extract)):
+        if self._truth.watches(str(task.extract), task.delivery):
             for _ in self._true_rows(task):
                 pass
 
     def _true_rows(self, task: Task) -> Iterator[Rows]:
         name = str(task.extract)
         blocks = self._functions[name](self._world, task.delivery)
-        return self._truth.seen(name, blocks) if self._truth.watches(name) else blocks
+        is_watched = self._truth.watches(name, task.delivery)
+        return self._truth.seen(name, blocks) if is_watched else blocks
 
     def _earlier(self, task: Task) -> Iterable[Rows]:
         if task.before is None or task.extract.delivery_mode != "events":

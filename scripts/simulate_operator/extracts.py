@@ -13,8 +13,11 @@ from scripts.simulate_operator import (
     behaviour,
     channels,
     contacts,
+    customer_attributes,
     customer_records,
+    hoppers,
     line_tests,
+    loyal_customers,
     mass_messages,
     mobile_usage,
     movements,
@@ -27,6 +30,7 @@ from scripts.simulate_operator import (
     value_added,
 )
 from scripts.simulate_operator.behaviour import Churn, Engagement
+from scripts.simulate_operator.hoppers import Hoppers
 from scripts.simulate_operator.network import Faults, Optics
 from scripts.simulate_operator.parameters import Parameters
 from scripts.simulate_operator.planted import Planted, plant
@@ -48,6 +52,7 @@ class World:
     optics: Optics
     engagement: Engagement
     churn: Churn
+    hoppers: Hoppers
     invoices: pd.DataFrame
     payments: pd.DataFrame
     sources: dict[str, Any] = field(default_factory=dict)  # what happened at each of SOURCES
@@ -66,7 +71,15 @@ def simulate(parameters: Parameters) -> World:
     bills = behaviour.draw_bills(parameters, population, engagement)
     churn = behaviour.draw_churn(parameters, population, planted, faults, optics, engagement, bills)
     behaviour.end_subscriptions(population, churn)
-    invoices, payments = behaviour.invoices_and_payments(parameters, population, bills)
+    loyal_customers.move_to_cheap_plan(parameters, population, bills)
+    drawn_invoices = behaviour.draw_invoices(parameters, population, bills)
+    hopping = hoppers.add(parameters, population, engagement, bills, churn)
+    invoices, payments = behaviour.invoices_and_payments(
+        parameters,
+        population,
+        [*bills.months, *hopping.months],
+        [*drawn_invoices, hopping.invoices],
+    )
     world = World(
         parameters,
         population,
@@ -75,6 +88,7 @@ def simulate(parameters: Parameters) -> World:
         optics,
         engagement,
         churn,
+        hopping,
         invoices,
         payments,
     )
@@ -203,6 +217,7 @@ SOURCES: tuple[Any, ...] = (
     organisation,
     service_status,
     customer_records,
+    customer_attributes,
     mobile_usage,
     movements,
     value_added,

@@ -158,12 +158,12 @@ def _customers(parameters: Parameters) -> pd.DataFrame:
         random.uniform(9 * 3600, 17 * 3600, count)
     )
 
-    customers = pd.DataFrame({"customer_id": _identifiers("C", 8, count)})
+    customers = pd.DataFrame({"customer_id": numbered_ids("C", 8, count)})
     customers["kind"] = kind
     customers["joined_at"] = joined_at
     customers["registered_date"] = joined_at.astype("datetime64[D]").astype("datetime64[s]")
-    _add_person(parameters, customers)
-    _add_place(parameters, customers)
+    add_person(parameters, customers)
+    add_place(parameters, customers)
     customers["is_do_not_call"] = random.random(count) < parameters.do_not_call_share
     for latent in ("price", "service", "competitor"):
         customers[f"{latent}_sensitivity"] = random.standard_normal(count)
@@ -175,9 +175,14 @@ def _customers(parameters: Parameters) -> pd.DataFrame:
     return customers
 
 
-def _add_person(parameters: Parameters, customers: pd.DataFrame) -> None:
-    """Add name, gender, birth date and identity number; all invented."""
-    random = parameters.random("persons")
+def add_person(
+    parameters: Parameters, customers: pd.DataFrame, stream: str = "persons", first_row: int = 0
+) -> None:
+    """Add name, gender, birth date and identity number; all invented.
+
+    `first_row` is the row number of the first among all customers.
+    """
+    random = parameters.random(stream)
     count = len(customers)
     surname, first, second = (
         np.array(list(letters), dtype=object)[random.integers(0, len(letters), count)]
@@ -197,14 +202,19 @@ def _add_person(parameters: Parameters, customers: pd.DataFrame) -> None:
     born = born.astype("datetime64[D]").astype("datetime64[s]")
     customers["birth_date"] = np.where(is_organisation, np.datetime64("NaT", "s"), born)
     digits = pd.Series(born).dt.strftime("%Y%m%d").to_numpy(dtype=object)
-    tail = pd.Series(np.arange(count) % 10_000).astype(str).str.zfill(4).to_numpy(dtype=object)
+    tail = (
+        pd.Series((first_row + np.arange(count)) % 10_000)
+        .astype(str)
+        .str.zfill(4)
+        .to_numpy(dtype=object)
+    )
     identity = IDENTITY_AREA + digits + tail
     missing = random.random(count) < parameters.no_identity_share
     customers["identity_number"] = _blanked(identity, missing)
 
 
-def _add_place(parameters: Parameters, customers: pd.DataFrame) -> None:
-    random = parameters.random("places")
+def add_place(parameters: Parameters, customers: pd.DataFrame, stream: str = "places") -> None:
+    random = parameters.random(stream)
     share, region, county = [], [], []
     for name, (weight, counties) in REGIONS.items():
         for item in counties:
@@ -242,7 +252,7 @@ def _subscriptions(parameters: Parameters, customers: pd.DataFrame) -> pd.DataFr
         ignore_index=True,
     )
     frame = frame.sort_values("customer", kind="stable", ignore_index=True)
-    frame.insert(0, "subscription_id", _identifiers("S", 9, len(frame)))
+    frame.insert(0, "subscription_id", numbered_ids("S", 9, len(frame)))
     frame["customer_id"] = customers["customer_id"].to_numpy()[frame["customer"]]
     _add_plans(parameters, customers, frame)
     _add_lines(parameters, customers, frame)
@@ -292,7 +302,7 @@ def _add_lines(
     subscriptions["cross_connect_area_id"] = _blanked("JJ" + names, product == "mobile")
     number = pd.Series(np.arange(count)).astype(str).str.zfill(9).to_numpy(dtype=object)
     subscriptions["service_number"] = np.where(
-        product == "mobile", _phone_numbers(np.arange(count)), "kd" + number
+        product == "mobile", phone_numbers(np.arange(count)), "kd" + number
     )
 
 
@@ -363,7 +373,7 @@ def _contact_phones(parameters: Parameters, population: Population) -> Array:
     """Prefer the customer's own mobile number; some have none at all."""
     random = parameters.random("phones")
     count = len(population.customers)
-    phones = _phone_numbers(50_000_000 + np.arange(count))
+    phones = phone_numbers(50_000_000 + np.arange(count))
     mobile = population.subscriptions[population.subscriptions["product_type"] == "mobile"]
     mobile = mobile[mobile["rank"] == 1]
     phones[mobile["customer"].to_numpy()] = mobile["service_number"].to_numpy(dtype=object)
@@ -392,13 +402,14 @@ def _blanked(values: Array, is_blank: Array) -> Array:
     return texts
 
 
-def _phone_numbers(numbers: Array) -> Array:
+def phone_numbers(numbers: Array) -> Array:
     """Spread numbers below 10**8 over eleven-digit numbers without collision."""
     scattered = numbers.astype("int64") * 48_271_003 % 10**8
     digits = pd.Series(scattered).astype(str).str.zfill(8).to_numpy(dtype=object)
     return np.asarray(PHONE_PREFIX + digits, dtype=object)
 
 
-def _identifiers(prefix: str, width: int, count: int) -> Array:
-    numbers = pd.Series(np.arange(1, count + 1)).astype(str).str.zfill(width)
+def numbered_ids(prefix: str, width: int, count: int, first: int = 0) -> Array:
+    """Return the identifiers of `count` rows of which the first is in row `first`."""
+    numbers = pd.Series(np.arange(first + 1, first + count + 1)).astype(str).str.zfill(width)
     return np.asarray(prefix + numbers.to_numpy(dtype=object), dtype=object)

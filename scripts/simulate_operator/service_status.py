@@ -88,6 +88,7 @@ class ServiceStatus:
     suspended_account: Array
     suspended_from: Array
     suspended_until: Array
+    cut_off: Array  # per subscription: the first suspension for arrears, FAR without
 
 
 def simulate(world: World) -> ServiceStatus:
@@ -112,7 +113,16 @@ def simulate(world: World) -> ServiceStatus:
         suspended_account=subscriptions["account"].to_numpy()[by_operator["line"]],
         suspended_from=by_operator["start"].to_numpy(),
         suspended_until=by_operator["stop"].to_numpy(),
+        cut_off=_first_cut_off(suspensions, len(subscriptions)),
     )
+
+
+def _first_cut_off(suspensions: pd.DataFrame, count: int) -> Array:
+    is_arrears = (suspensions["kind"] == ARREARS).to_numpy()
+    first = np.full(count, FAR)
+    start = suspensions["start"].to_numpy()[is_arrears]
+    np.minimum.at(first, suspensions["line"].to_numpy()[is_arrears], start)
+    return first
 
 
 def subscription_events(world: World, delivery: Delivery) -> Iterator[pa.Table]:
@@ -296,10 +306,9 @@ def _before_passive_end(
 def _oldest_unpaid_due(world: World) -> Array:
     """Return per customer the due date of the oldest invoice unpaid at the end (FAR: none)."""
     customers, subscriptions = world.population.customers, world.population.subscriptions
-    ended = np.full(len(customers), FAR)
-    ended[subscriptions["customer"].to_numpy()] = since_epoch(
-        subscriptions["terminated_at"].to_numpy()
-    )
+    ended = np.zeros(len(customers), dtype="int64")
+    ends = since_epoch(subscriptions["terminated_at"].to_numpy())
+    np.maximum.at(ended, subscriptions["customer"].to_numpy(), ends)
     account, issued, due, paid = _invoice_times(world)
     customer = world.population.accounts["customer"].to_numpy()[account]
     leaves = np.flatnonzero((ended < FAR)[customer])

@@ -6,7 +6,7 @@ rule, seed and contract of the warehouse, so that the two can be compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from threading import Lock
@@ -16,20 +16,23 @@ import pandas as pd
 import pyarrow as pa
 
 from scripts.simulate_operator.behaviour import Churn
+from scripts.simulate_operator.customer_truth import ClueTruth
 from scripts.simulate_operator.extracts import SOURCES, World
+from scripts.simulate_operator.flea_truth import flea_customers
 from scripts.simulate_operator.network import Faults
-from scripts.simulate_operator.parameters import Parameters
 from scripts.simulate_operator.planted import GIBIBYTE, REPEAT_LIMITS, Planted
 from scripts.simulate_operator.population import Population
 from scripts.simulate_operator.rendering import Rows
 from scripts.simulate_operator.timeline import (
     DAY,
     Array,
+    Delivery,
     end_of,
     months_before,
     period_starts,
 )
 from scripts.simulate_operator.usage import TRAFFIC_WINDOW_DAYS, USAGE_COLUMNS
+from scripts.simulate_operator.watching import ALWAYS, Look
 
 HIGH_RENT = 189.0  # yuan a month, RISK-12
 HIGH_LOSS_DB = 28.0  # RISK-16
@@ -49,32 +52,34 @@ LATENT_COLUMNS = [
 
 
 class Truth:
-    """Sees every valid reading and hour that is delivered, then says what must be warned of."""
+    """Sees every valid row that is delivered, then says what is true and must be warned of."""
 
-    def __init__(self, parameters: Parameters, population: Population) -> None:
-        count = len(population.subscriptions)
-        self.parameters = parameters
-        self.population = population
-        self.end = end_of(parameters.business_date)
+    def __init__(self, world: World) -> None:
+        self.parameters = world.parameters
+        self.population = world.population
+        count = len(self.population.subscriptions)
+        self.end = end_of(self.parameters.business_date)
         self.total_bytes = np.zeros(count, dtype="int64")
         self.online_minutes = np.zeros(count, dtype="int64")
         self.loss = np.full(count, np.nan)
         self.measured_at = np.full(count, np.datetime64("1900-01-01", "s"))
         self._lock = Lock()
-        self._looks: dict[str, Callable[[pa.Table], None]] = {
-            "line.optical_reading": self.see_readings,
-            "usage.broadband_hourly": self.see_usage,
+        self._clues = ClueTruth(world)
+        self._looks = {
+            "line.optical_reading": Look(self.see_readings, ALWAYS),
+            "usage.broadband_hourly": Look(self.see_usage, self._traffic_start()),
+            **self._clues.looks,
         }
 
-    def watches(self, extract: str) -> bool:
-        """Tell whether rows of this extract decide on a warning."""
-        return extract in self._looks
+    def watches(self, extract: str, delivery: Delivery) -> bool:
+        """Tell whether the rows of this delivery decide on anything."""
+        return extract in self._looks and self._looks[extract].is_due(delivery)
 
     def seen(self, extract: str, blocks: Iterator[Rows]) -> Iterator[Rows]:
         """Hand the blocks of a watched extract on after a look at them."""
         for block in blocks:
             with self._lock:
-                self._looks[extract](block)
+                self._looks[extract].see(block)
             yield block
 
     def see_readings(self, readings: pa.Table) -> None:
@@ -90,7 +95,7 @@ class Truth:
 
     def see_usage(self, hours: pa.Table) -> None:
         """Add up bytes and minutes of the 30 local days that end with the business date."""
-        start = self.end - np.timedelta64(TRAFFIC_WINDOW_DAYS * DAY, "s")
+        start = self._traffic_start()
         begun = hours["hour_start_at"].to_numpy().astype("datetime64[s]")
         counted = (begun >= start) & (begun < self.end)
         line, download, upload, minutes = (
@@ -98,6 +103,9 @@ class Truth:
         )
         np.add.at(self.total_bytes, line, download + upload)
         np.add.at(self.online_minutes, line, minutes)
+
+    def _traffic_start(self) -> np.datetime64:
+        return self.end - np.timedelta64(TRAFFIC_WINDOW_DAYS * DAY, "s")
 
     def expected_warnings(self, faults: Faults) -> pd.DataFrame:
         """Return one row per rule and live subscription that must be warned of."""
@@ -184,7 +192,8 @@ class Truth:
         """Write all truth files but for the list of the dirt into `folder`.
 
         `planted_case.csv` has the cases of the rules in `expected_warning.csv`, `source_case.csv`
-        and `source_warning.csv` have the same of further source systems.
+        and `source_warning.csv` have the same of further source systems. `flea_customer.csv` tells
+        fleas from others who bring in little, `note_clue.csv` what notes say of customers.
         """
         folder.mkdir(parents=True, exist_ok=True)
         _write_csv(self.expected_warnings(world.faults), folder / "expected_warning.csv")
@@ -194,6 +203,8 @@ class Truth:
         ]
         _write_csv(pd.concat(cases)[CASE_COLUMNS], folder / "source_case.csv")
         _write_csv(self.further_warnings(world), folder / "source_warning.csv")
+        _write_csv(flea_customers(world), folder / "flea_customer.csv")
+        _write_csv(self._clues.note_clues(), folder / "note_clue.csv")
         latents = self.population.customers[LATENT_COLUMNS]
         latents.to_parquet(folder / "customer_latent.parquet", index=False)
         hazards = monthly_hazards(self.parameters.business_date, self.population, world.churn)

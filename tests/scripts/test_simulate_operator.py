@@ -509,7 +509,7 @@ def test_hazard_separates_who_leaves(world: World) -> None:
 def test_usage_has_the_calibrated_share_of_heavy_lines() -> None:
     parameters = Parameters(business_date=BUSINESS_DATE, customer_count=4000)
     world = simulate(parameters)
-    truth = Truth(parameters, world.population)
+    truth = Truth(world)
     rows = 0
     for delivery in deliveries(BUSINESS_DATE)[-8:]:
         for hours in usage.draw_usage(

@@ -14,8 +14,10 @@ import pytest
 from scripts.contracts import read_extracts
 from scripts.row_checks import check_batch
 from scripts.simulate_operator import (
+    customer_attributes,
     customer_records,
     extracts,
+    hoppers,
     line_tests,
     orders,
     organisation,
@@ -27,7 +29,14 @@ from scripts.simulate_operator.rendering import contract_slices
 from scripts.simulate_operator.timeline import Delivery, deliveries
 
 BUSINESS_DATE = date(2026, 11, 20)
-MODULES = (organisation, service_status, customer_records, orders, line_tests)
+MODULES = (
+    organisation,
+    service_status,
+    customer_records,
+    customer_attributes,
+    orders,
+    line_tests,
+)
 CONTRACTS = {str(extract): extract for extract in read_extracts()}
 NAMES = [name for module in MODULES for name in module.EXTRACTS]
 SNAPSHOTS = [name for name in NAMES if CONTRACTS[name].delivery_mode == "snapshot"]
@@ -220,9 +229,13 @@ def test_customer_links_name_re_entries_and_other_relations(world: World) -> Non
     ids = world.population.customers["customer_id"].to_numpy()
     re_entries = world.sources["customer_records"].re_entries
     pairs = set(zip(ids[re_entries["later"]], ids[re_entries["earlier"]], strict=True))
+    known = world.hoppers.links
+    known = known[known["kind"] == hoppers.SAME_PERSON_LINK]
+    hopped = set(zip(ids[known["customer"]], ids[known["other"]], strict=True))
     same = links[links["link_kind"] == "same_person"]
     linked = set(zip(same["customer_id"], same["linked_customer_id"], strict=True))
-    assert linked < pairs
+    assert hopped < linked
+    assert linked - hopped < pairs - hopped
     assert set(links["link_kind"]) == {"same_person", "family", "same_organisation", "payer"}
 
 
@@ -243,6 +256,22 @@ def test_loyalty_points_add_up_and_are_booked_once_a_month(world: World) -> None
     assert (points["points_balance_count"] >= 0).all()
     ordered = points.sort_values("changed_at", kind="stable")
     assert (ordered.groupby("customer_id")["points_earned_count"].diff().dropna() >= 0).all()
+
+
+def test_a_sixth_of_the_customers_have_attributes_in_the_knowledge_base(world: World) -> None:
+    rows = _all(world, "crm.customer_attribute")
+    key = ["customer_id", "attribute_code"]
+    ordered = rows.sort_values("changed_at", kind="stable")
+    served = world.population.subscriptions["terminated_at"].isna()
+    customers = world.population.subscriptions.loc[served, "customer_id"].unique()
+    kinds = set(CONTRACTS["crm.customer_attribute"].columns[1].allowed_values)
+    assert 0.13 < np.isin(customers, rows["customer_id"]).mean() < 0.2
+    assert set(rows["attribute_code"]) == kinds
+    assert (ordered.groupby(key)["changed_at"].diff().dropna() > pd.Timedelta(0)).all()
+    later = ordered[ordered.duplicated(key)]
+    assert len(later) > 20
+    assert 0 < later["attribute_value"].isna().sum() < len(later) / 2
+    assert ordered.drop_duplicates(key)["attribute_value"].notna().mean() > 0.95
 
 
 def test_orders_go_through_their_states_in_order(world: World) -> None:

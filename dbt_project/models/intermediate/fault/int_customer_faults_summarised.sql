@@ -38,6 +38,7 @@ customer_ticketed as (
             where reported_at >= {{ window_start('as_of_date', "interval '90 days'") }}
         ) as ticket_count_90d,
         count(*) filter (where closed_at is null and is_ever_open) as open_ticket_count,
+        min(reported_at) filter (where closed_at is null and is_ever_open) as oldest_open_ticket_at,
         max(extract(epoch from coalesce(closed_at, end_at) - reported_at) / 86400) filter (
             where
             is_fault
@@ -70,7 +71,8 @@ final as (
         coalesce(customer_ticketed.ticket_count_90d, 0)::integer as ticket_count_90d,
         coalesce(customer_dispatched.dispatch_count_90d, 0)::integer as dispatch_count_90d,
         coalesce(customer_ticketed.open_ticket_count, 0)::integer as open_ticket_count,
-        round(customer_ticketed.longest_fault_days_90d, 4) as longest_fault_days_90d
+        round(customer_ticketed.longest_fault_days_90d, 4) as longest_fault_days_90d,
+        customer_ticketed.oldest_open_ticket_at
     from customer_ticketed
     full outer join customer_dispatched using (as_of_date, customer_id)
 )

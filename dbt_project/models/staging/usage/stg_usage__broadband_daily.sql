@@ -8,8 +8,9 @@ with source as (
 
 -- A day that is delivered twice counts once: the fuller delivery holds, since a late part of a day
 -- must not replace the whole of it.
+-- By date first: so the rows come in the order of the key of the daily tables.
 final as (
-    select distinct on (trim(subscription_id), usage_date)
+    select distinct on (usage_date, trim(subscription_id))
         trim(subscription_id) as subscription_id,
         usage_date,
         download_bytes,
@@ -20,8 +21,8 @@ final as (
         business_date as delivered_date
     from source
     order by
-        trim(subscription_id) asc,
         usage_date asc,
+        trim(subscription_id) asc,
         online_minutes desc,
         download_bytes + upload_bytes desc,
         business_date desc

@@ -6,8 +6,9 @@ with source as (
         and usage_date <= business_date
 ),
 
+-- By date first: so the rows come in the order of the key of the daily tables.
 final as (
-    select distinct on (trim(subscription_id), usage_date)
+    select distinct on (usage_date, trim(subscription_id))
         trim(subscription_id) as subscription_id,
         usage_date,
         outgoing_call_count,
@@ -26,7 +27,7 @@ final as (
         game_kb,
         business_date as delivered_date
     from source
-    order by trim(subscription_id) asc, usage_date asc, business_date desc, extract_load_id desc
+    order by usage_date asc, trim(subscription_id) asc, business_date desc, extract_load_id desc
 )
 
 select * from final

@@ -1,0 +1,21 @@
+with consent as (
+    select * from {{ ref('stg_crm__consent') }}
+),
+
+-- Whatever was given and neither withdrawn nor expired; of several, one is enough.
+final as (
+    select
+        as_of_date,
+        customer_id,
+        bool_or(consent_purpose = 'marketing_call') as has_marketing_call_consent,
+        bool_or(consent_purpose = 'marketing_sms') as has_marketing_sms_consent,
+        bool_or(consent_purpose = 'profiling') as has_profiling_consent
+    from consent
+    where
+        consent_state = 'given'
+        and (withdrawn_at is null or withdrawn_at >= {{ end_of('as_of_date') }})
+        and (expiry_date is null or expiry_date >= as_of_date)
+    group by as_of_date, customer_id
+)
+
+select * from final

@@ -1,0 +1,90 @@
+-- Read once a month, by int_sensitivity_outcomes_counted: storing it would only cost time.
+{{ config(materialized='view') }}
+
+with signal_daily as (
+    select * from {{ ref('int_customer_signals_daily') }}
+),
+
+signal as (
+    select * from {{ ref('sensitivity_signal') }}
+),
+
+kind as (
+    select * from {{ ref('sensitivity_kind') }}
+),
+
+subscription as (
+    select * from {{ ref('stg_crm__subscription') }}
+    where as_of_date = {{ business_date() }}
+),
+
+month_before as (
+    select
+        (date_trunc('month', {{ business_date() }}) - interval '1 month')::date
+            as calibration_month,
+        (date_trunc('month', {{ business_date() }}) - interval '1 month')::date - 1 as as_of_date
+),
+
+weight as (
+    {{ faded_signal_weights('month_before') }}
+),
+
+customer_points as (
+    select
+        weight.sensitivity_kind,
+        signal_daily.customer_id,
+        round(sum(signal_daily.contact_count * weight.faded_weight), 2) as points
+    from signal_daily
+    inner join weight
+        on
+            signal_daily.contacted_date = weight.contacted_date
+            and signal_daily.signal_code = weight.signal_code
+    group by weight.sensitivity_kind, signal_daily.customer_id
+),
+
+customer_outcome as (
+    select distinct
+        signal.sensitivity_kind,
+        signal_daily.customer_id
+    from signal_daily
+    inner join signal on signal_daily.signal_code = signal.signal_code and signal.is_outcome
+    inner join month_before
+        on
+            signal_daily.contacted_date >= month_before.calibration_month
+            and signal_daily.contacted_date
+            < month_before.calibration_month + interval '1 month'
+),
+
+-- Whoever left within the month was a customer at its start: those who leave complain most.
+customer as (
+    select distinct
+        month_before.calibration_month,
+        subscription.customer_id
+    from subscription
+    inner join month_before
+        on
+            subscription.activated_at < {{ end_of('month_before.as_of_date') }}
+            and coalesce(subscription.terminated_at, 'infinity')
+            >= {{ end_of('month_before.as_of_date') }}
+),
+
+final as (
+    select
+        customer.calibration_month,
+        kind.sensitivity_kind,
+        customer.customer_id,
+        coalesce(customer_points.points, 0) as points,
+        customer_outcome.customer_id is not null as has_outcome
+    from customer
+    cross join kind
+    left join customer_points
+        on
+            kind.sensitivity_kind = customer_points.sensitivity_kind
+            and customer.customer_id = customer_points.customer_id
+    left join customer_outcome
+        on
+            kind.sensitivity_kind = customer_outcome.sensitivity_kind
+            and customer.customer_id = customer_outcome.customer_id
+)
+
+select * from final
