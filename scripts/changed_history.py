@@ -25,6 +25,7 @@ EVENT_COLUMNS = {
     "billing.invoice": "billing_month",
     "billing.payment": "paid_at",
     "contact_center.interaction": "contacted_at",
+    "crm.loyalty_points": "changed_at",
     "fault.trouble_ticket": "reported_at",
     "usage.broadband_hourly": "usage_date",
     "usage.mobile_daily": "usage_date",
