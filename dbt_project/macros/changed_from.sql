@@ -5,9 +5,10 @@
 -#}
 {% macro changed_from(extracts, unit="day") -%}
     {%- set names = [extracts] if extracts is string else extracts -%}
+    {%- set changed = var("changed_from", {}) -%}
     {%- set days = [] -%}
     {%- for name in names -%}
-        {%- do days.append(var("changed_from", {}).get(name, "1900-01-01")) -%}
+        {%- do days.append(changed[name] if name in changed else "1900-01-01") -%}
     {%- endfor -%}
     {%- set day = days | min -%}
     date '{{ day[:8] ~ "01" if unit == "month" else day }}'

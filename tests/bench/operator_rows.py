@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import LiteralString
 
-from scripts.contracts import find_extract
+from scripts.contracts import Extract, find_extract
 from scripts.database import Connection
 from scripts.raw_tables import create_partition_statement, settle
 
@@ -23,17 +23,19 @@ DAILY: dict[str, LiteralString] = {
     "usage.mobile_daily": """
         insert into raw.usage__mobile_daily
         select
-            'M' || line, %(day)s::date, line %% 5, line %% 50, line %% 4, line %% 40, line %% 9, line %% 2,
-            line %% 6, line %% 2, (line * 7919) %% 90000, (line * 31) %% 5000, (line * 17) %% 40000,
-            (line * 13) %% 20000, (line * 11) %% 20000, (line * 5) %% 9000, %(day)s::date, 1
+            'M' || line, %(day)s::date, line %% 5, line %% 50, line %% 4, line %% 40, line %% 9,
+            line %% 2, line %% 6, line %% 2, (line * 7919::bigint) %% 90000, (line * 31) %% 5000,
+            (line * 17) %% 40000, (line * 13) %% 20000, (line * 11) %% 20000,
+            (line * 5) %% 9000, %(day)s::date, 1
         from generate_series(1, %(customers)s) as line
         where line %% 10 < 7
     """,
     "usage.broadband_hourly": """
         insert into raw.usage__broadband_daily
         select
-            'B' || line, %(day)s::date, (line * 7919::bigint) %% 4000000000, (line * 31) %% 90000000,
-            line %% 900, 1 + line %% 15, line %% 24, %(day)s::date, 1
+            'B' || line, %(day)s::date, (line * 7919::bigint) %% 4000000000,
+            (line * 31::bigint) %% 90000000, line %% 900, 1 + line %% 15, line %% 24,
+            %(day)s::date, 1
         from generate_series(1, %(customers)s) as line
         where line %% 2 = 0
     """,
@@ -125,15 +127,16 @@ SNAPSHOTS: dict[str, LiteralString] = {
         insert into raw.crm__customer
         select
             'C' || customer, '客户' || customer, null, '161' || lpad(customer::text, 8, '0'),
-            'female', '1980-01-01'::date + customer %% 9000, '城' || customer %% 9, '区', customer %% 8,
-            false, '2015-01-01'::date + customer %% 3000, %(day)s::date, 1
+            'female', '1980-01-01'::date + customer %% 9000, '城' || customer %% 9, '区',
+            customer %% 8, false, '2015-01-01'::date + customer %% 3000, %(day)s::date, 1
         from generate_series(1, %(customers)s) as customer
     """,
     "crm.subscription": """
         insert into raw.crm__subscription
         select
             kind.prefix || line, 'C' || line, 'A' || line, kind.product_type,
-            kind.prefix || line %% 9, case when kind.prefix = 'M' then '162' || lpad(line::text, 8, '0') end,
+            kind.prefix || line %% 9,
+            case when kind.prefix = 'M' then '162' || lpad(line::text, 8, '0') end,
             '2015-01-01'::timestamptz + line %% 3000 * interval '1 day', null, null,
             '2027-01-01'::date + line %% 300, 'ftth', 300, null, %(day)s::date, 1
         from generate_series(1, %(customers)s) as line
@@ -160,7 +163,9 @@ SNAPSHOTS: dict[str, LiteralString] = {
         insert into raw.crm__staff
             (staff_id, staff_role, department_code, region, hired_date, business_date,
             extract_load_id)
-        select 'AM' || number, 'account_manager', 'market', '城' || number %% 9, '2020-01-01', %(day)s::date, 1
+        select
+            'AM' || number, 'account_manager', 'market', '城' || number %% 9, '2020-01-01',
+            %(day)s::date, 1
         from generate_series(1, 900) as number
     """,
     "crm.customer_link": """
@@ -203,7 +208,7 @@ def fill(connection: Connection, customers: int, first: date, last: date) -> Non
         deliver(connection, due | (MONTHLY if day.day == 1 else {}), customers, day)
     deliver(connection, SNAPSHOTS, customers, last)
     for extract in (*UNCHANGED, *DAILY, *MONTHLY, *SNAPSHOTS):
-        settle(connection, find_extract(*extract.split(".")).table, [last])
+        settle(connection, _contract(extract).table, [last])
 
 
 def deliver_night(connection: Connection, customers: int, day: date) -> None:
@@ -211,12 +216,17 @@ def deliver_night(connection: Connection, customers: int, day: date) -> None:
     due = DAILY | SNAPSHOTS | (MONTHLY if day.day == 1 else {})
     deliver(connection, due, customers, day)
     for extract in due:
-        settle(connection, find_extract(*extract.split(".")).table, [day])
+        settle(connection, _contract(extract).table, [day])
 
 
 def deliver(
     connection: Connection, statements: dict[str, LiteralString], customers: int, day: date
 ) -> None:
     for extract, statement in statements.items():
-        connection.execute(create_partition_statement(find_extract(*extract.split(".")), day))
+        connection.execute(create_partition_statement(_contract(extract), day))
         connection.execute(statement, {"customers": customers, "day": day})
+
+
+def _contract(extract: str) -> Extract:
+    source, _, name = extract.partition(".")
+    return find_extract(source, name)

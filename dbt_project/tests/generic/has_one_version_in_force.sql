@@ -6,7 +6,7 @@
     from {{ model }} as one
     inner join {{ model }} as other
         on
-            one.version < other.version
+            one.ctid < other.ctid
             {%- for column in key %}
             and one.{{ column }} is not distinct from other.{{ column }}
             {%- endfor %}

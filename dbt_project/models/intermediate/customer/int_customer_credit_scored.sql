@@ -60,8 +60,11 @@ customer_pointed as (
 customer_scored as (
     select
         customer_pointed.*,
-        late_payment_points + overdue_points + arrears_suspension_points + tenure_points
-        + auto_pay_points as credit_score
+        customer_pointed.late_payment_points
+        + customer_pointed.overdue_points
+        + customer_pointed.arrears_suspension_points
+        + customer_pointed.tenure_points
+        + customer_pointed.auto_pay_points as credit_score
     from customer_pointed
 ),
 

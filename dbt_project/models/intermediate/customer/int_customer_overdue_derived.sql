@@ -10,12 +10,12 @@ with as_of_without_balance as (
 -- invoices and payments below are not read at all.
 invoice as (
     select * from {{ ref('fct_invoice') }}
-    where exists (select 1 from as_of_without_balance)
+    where exists (select as_of_without_balance.as_of_date from as_of_without_balance)
 ),
 
 payment as (
     select * from {{ ref('fct_payment') }}
-    where exists (select 1 from as_of_without_balance)
+    where exists (select as_of_without_balance.as_of_date from as_of_without_balance)
 ),
 
 invoice_due as (

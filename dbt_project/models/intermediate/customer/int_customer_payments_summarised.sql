@@ -9,7 +9,7 @@ invoice as (
     select * from {{ ref('fct_invoice') }}
     where
         billing_month
-        > ({{ earliest_as_of_date() }} - {{ var('billing_recent_days') }} - interval '2 months')::date
+        > {{ earliest_as_of_date() }} - {{ var('billing_recent_days') }} - 62
 ),
 
 payment as (
@@ -70,7 +70,7 @@ customer_paid as (
         as_of.as_of_date,
         payment.customer_id,
         count(*)::integer as payment_count_90d,
-        (count(*) filter (where {{ local_date('payment.paid_at') }} > invoice_known.due_date))::integer
+        (count(*) filter (where payment.paid_date > invoice_known.due_date))::integer
             as late_payment_count_90d
     from as_of
     inner join payment

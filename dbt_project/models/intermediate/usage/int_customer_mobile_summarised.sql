@@ -73,18 +73,19 @@ final as (
     select
         subscription.as_of_date,
         subscription.customer_id,
-        round(coalesce(sum(cmnet_kb_today), 0) / 1024, 3) as cmnet_mb_today,
-        round(coalesce(sum(cmwap_kb_today), 0) / 1024, 3) as cmwap_mb_today,
-        round(coalesce(sum(cmnet_kb_month), 0) / 1024, 3) as cmnet_mb_month,
-        round(coalesce(sum(cmwap_kb_month), 0) / 1024, 3) as cmwap_mb_month,
-        round(coalesce(sum(data_kb_30d), 0) / 1024, 3) as data_mb_30d,
-        coalesce(sum(voice_minutes_30d), 0)::integer as voice_minutes_30d,
-        coalesce(sum(sms_count_30d), 0)::integer as sms_count_30d,
-        coalesce(sum(mms_count_30d), 0)::integer as mms_count_30d,
-        coalesce(sum(competitor_call_count_30d), 0)::integer as competitor_call_count_30d,
-        coalesce(max(data_day_count_30d), 0)::integer as data_day_count_30d,
-        coalesce(max(voice_day_count_30d), 0)::integer as voice_day_count_30d,
-        max(last_mobile_use_date) as last_mobile_use_date
+        round(coalesce(sum(subscription_used.cmnet_kb_today), 0) / 1024, 3) as cmnet_mb_today,
+        round(coalesce(sum(subscription_used.cmwap_kb_today), 0) / 1024, 3) as cmwap_mb_today,
+        round(coalesce(sum(subscription_used.cmnet_kb_month), 0) / 1024, 3) as cmnet_mb_month,
+        round(coalesce(sum(subscription_used.cmwap_kb_month), 0) / 1024, 3) as cmwap_mb_month,
+        round(coalesce(sum(subscription_used.data_kb_30d), 0) / 1024, 3) as data_mb_30d,
+        coalesce(sum(subscription_used.voice_minutes_30d), 0)::integer as voice_minutes_30d,
+        coalesce(sum(subscription_used.sms_count_30d), 0)::integer as sms_count_30d,
+        coalesce(sum(subscription_used.mms_count_30d), 0)::integer as mms_count_30d,
+        coalesce(sum(subscription_used.competitor_call_count_30d), 0)::integer
+            as competitor_call_count_30d,
+        coalesce(max(subscription_used.data_day_count_30d), 0)::integer as data_day_count_30d,
+        coalesce(max(subscription_used.voice_day_count_30d), 0)::integer as voice_day_count_30d,
+        max(subscription_used.last_mobile_use_date) as last_mobile_use_date
     from subscription
     inner join as_of_measured on subscription.as_of_date = as_of_measured.as_of_date
     left join subscription_used

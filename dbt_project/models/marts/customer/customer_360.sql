@@ -1,4 +1,4 @@
--- One list of everything, longer than a model may be: the five groups stand as the operator names them.
+-- One list of everything, longer than a model may be, in the operator's five groups.
 with customer as (
     select * from {{ ref('int_customer_dated') }}
     where as_of_date = {{ business_date() }}
@@ -255,7 +255,7 @@ final as (
         sensitivity.fee_sensitivity_percentile,
         coalesce(warnings.warning_count, 0) as warning_count,
         warnings.highest_risk_level,
-        coalesce(warnings.rule_codes, array[]::text []) as rule_codes,
+        coalesce(warnings.rule_codes, array[]::text[]) as rule_codes,
         score.churn_probability,
         score.model_version,
         score.churn_reason_1,
@@ -266,7 +266,7 @@ final as (
         coalesce(consents.has_marketing_call_consent, false) as has_marketing_call_consent,
         coalesce(consents.has_marketing_sms_consent, false) as has_marketing_sms_consent,
         coalesce(consents.has_profiling_consent, false) as has_profiling_consent,
-        coalesce(interpreted.interpretation_codes, array[]::text []) as interpretation_codes,
+        coalesce(interpreted.interpretation_codes, array[]::text[]) as interpretation_codes,
         interpreted.interpretations_zh,
         interpreted.interpretations_en,
         coalesce(interpreted.is_data_saturated, false) as is_data_saturated,
@@ -292,7 +292,7 @@ final as (
         loyalty.points_balance_count,
         loyalty.points_expiring_count,
         loyalty.last_redeemed_date,
-        coalesce(listed.colour_codes, array[]::text []) as colour_codes,
+        coalesce(listed.colour_codes, array[]::text[]) as colour_codes,
         coalesce(listed.is_on_red_list, false) as is_on_red_list,
         coalesce(listed.is_on_black_list, false) as is_on_black_list
     from customer

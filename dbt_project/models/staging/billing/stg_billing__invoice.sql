@@ -1,4 +1,4 @@
--- An invoice cannot be delivered before it is made: the bound on the delivery spares reading old ones.
+-- An invoice is not delivered before it is made: the bound on the delivery spares reading old ones.
 with source as (
     select * from {{ source('billing', 'invoice') }}
     where

@@ -1,4 +1,4 @@
--- A payment cannot be delivered before it is made: the bound on the delivery spares reading old ones.
+-- A payment is not delivered before it is made: the bound on the delivery spares reading old ones.
 with source as (
     select * from {{ source('billing', 'payment') }}
     where

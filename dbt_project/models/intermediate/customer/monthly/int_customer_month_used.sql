@@ -5,12 +5,16 @@ with subscription as (
 
 mobile as (
     select * from {{ ref('int_mobile_usage_daily') }}
-    where usage_date between {{ changed_from(var('customer_month_extracts'), 'month') }} and {{ business_date() }}
+    where
+        usage_date >= {{ changed_from(var('customer_month_extracts'), 'month') }}
+        and usage_date <= {{ business_date() }}
 ),
 
 broadband as (
     select * from {{ ref('int_broadband_usage_daily') }}
-    where usage_date between {{ changed_from(var('customer_month_extracts'), 'month') }} and {{ business_date() }}
+    where
+        usage_date >= {{ changed_from(var('customer_month_extracts'), 'month') }}
+        and usage_date <= {{ business_date() }}
 ),
 
 mobile_month as (
@@ -54,11 +58,11 @@ subscription_month as (
     select
         calendar_month,
         subscription_id,
-        null,
-        null,
-        null,
-        null,
-        null,
+        null as mobile_data_kb,
+        null as voice_minutes,
+        null as sms_count,
+        null as mms_count,
+        null as mobile_data_day_count,
         download_bytes,
         upload_bytes,
         online_minutes

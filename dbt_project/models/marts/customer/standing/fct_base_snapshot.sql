@@ -36,7 +36,7 @@ due_first as (
     {%- if is_incremental() %}
         where
             not exists (
-                select 1
+                select frozen.frozen_date
                 from {{ this }} as frozen
                 where frozen.base_code = due.base_code and frozen.frozen_date = due.frozen_date
             )

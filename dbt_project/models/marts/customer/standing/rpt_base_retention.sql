@@ -1,6 +1,12 @@
--- Incremental: what was reported stays. The newest base is looked at every night, all of them at the
--- end of a month, so that the night does not pay for every base there ever was.
-{{ config(materialized='incremental', incremental_strategy='replace_dates', unique_key='business_date') }}
+-- Incremental: what was reported stays. The newest base is looked at every night, all of them at
+-- the end of a month, so that the night does not pay for every base there ever was.
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='replace_dates',
+        unique_key='business_date',
+    )
+}}
 
 with frozen as (
     select * from {{ ref('fct_base_snapshot') }}
