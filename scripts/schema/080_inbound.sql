@@ -24,7 +24,8 @@ return sha256(
 comment on function ops.phone_key is
     'Digest of a phone number, written with or without country code, spaces and dashes.';
 
-create or replace function dialer.inbound_hint(phone_number text)
+drop function if exists dialer.inbound_hint(text);
+create function dialer.inbound_hint(phone_number text)
 returns table (
     customer_id text,
     masked_name text,

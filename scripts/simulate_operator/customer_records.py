@@ -291,7 +291,10 @@ def customer_links(world: World, delivery: Delivery) -> Iterator[pa.Table]:
 
 
 def loyalty_points(world: World, delivery: Delivery) -> Iterator[pa.Table]:
-    """Yield whose points were booked (monthly) or redeemed, with the balance at the end."""
+    """Yield whose points were booked (monthly) or redeemed, with the balance at the end.
+
+    `customer`, a row of the customers, comes beside the columns of the extract.
+    """
     records: CustomerRecords = world.sources[NAME]
     population = world.population
     month = (delivery.end - seconds(DAY)).astype("datetime64[M]")
@@ -326,6 +329,7 @@ def loyalty_points(world: World, delivery: Delivery) -> Iterator[pa.Table]:
                 "points_expiring_count": pa.array(balance // 5),
                 "last_redeemed_at": pa.array(np.where(is_redeemed, redeemed_at, NEVER)[rows]),
                 "changed_at": pa.array(changed),
+                "customer": rows,
             }
         )
 

@@ -198,7 +198,10 @@ def _plant(world: World, lines: Array, silent_from: Array) -> pd.DataFrame:
 
 
 def mobile_daily(world: World, delivery: Delivery) -> Iterator[pa.Table]:
-    """Yield the use of the delivery's days, a day and block of lines at a time."""
+    """Yield the use of the delivery's days, a day and block of lines at a time.
+
+    `mobile`, the position among the habits, comes beside the columns of the extract.
+    """
     habits: MobileUsage = world.sources[NAME]
     for day in delivery.days:
         serves = is_in_use(world, day)
@@ -233,6 +236,7 @@ def _use(world: World, habits: MobileUsage, day: date, block: slice, serves: Arr
             "subscription_id": taken(habits.ids, local + block.start),
             "usage_date": pa.repeat(pa.scalar(day, pa.date32()), len(local)),
             **columns,
+            "mobile": local + block.start,
         }
     )
     volume = columns["outgoing_call_count"] + columns["incoming_call_count"]
@@ -313,6 +317,7 @@ def _planted_use(habits: MobileUsage, day: date) -> pa.Table:
             "subscription_id": taken(habits.ids, position),
             "usage_date": pa.repeat(pa.scalar(day, pa.date32()), len(rows)),
             **{name: zeros + (name == "sms_count") for name in USE_COLUMNS},
+            "mobile": position,
         }
     )
 

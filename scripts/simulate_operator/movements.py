@@ -122,7 +122,7 @@ def _forwardings(world: World) -> pd.DataFrame:
 
 
 def roaming(world: World, delivery: Delivery) -> Iterator[pa.Table]:
-    """Yield the stays of the delivery's days."""
+    """Yield the stays of the delivery's days; `mobile` comes beside the extract's columns."""
     for day in delivery.days:
         yield _stays(world, day)
 
@@ -161,6 +161,7 @@ def _stays(world: World, day: date) -> pa.Table:
             "sms_count": random.poisson(usage.messages[mobile] * share),
             "data_kb": data,
             "roaming_fee_amount": fee.round(2),
+            "mobile": mobile,
         }
     )
 

@@ -16,7 +16,8 @@ import pandas as pd
 import pyarrow as pa
 
 from scripts.simulate_operator.behaviour import Churn
-from scripts.simulate_operator.customer_truth import ClueTruth
+from scripts.simulate_operator.clue_truth import ClueTruth
+from scripts.simulate_operator.customer_truth import CustomerTruth
 from scripts.simulate_operator.extracts import SOURCES, World
 from scripts.simulate_operator.flea_truth import flea_customers
 from scripts.simulate_operator.network import Faults
@@ -65,21 +66,25 @@ class Truth:
         self.measured_at = np.full(count, np.datetime64("1900-01-01", "s"))
         self._lock = Lock()
         self._clues = ClueTruth(world)
-        self._looks = {
-            "line.optical_reading": Look(self.see_readings, ALWAYS),
-            "usage.broadband_hourly": Look(self.see_usage, self._traffic_start()),
-            **self._clues.looks,
+        self._customers = CustomerTruth(world)
+        self._looks: dict[str, list[Look]] = {
+            "line.optical_reading": [Look(self.see_readings, ALWAYS)],
+            "usage.broadband_hourly": [Look(self.see_usage, self._traffic_start())],
         }
+        for watcher in (self._clues, self._customers):
+            for extract, look in watcher.looks.items():
+                self._looks.setdefault(extract, []).append(look)
 
     def watches(self, extract: str, delivery: Delivery) -> bool:
         """Tell whether the rows of this delivery decide on anything."""
-        return extract in self._looks and self._looks[extract].is_due(delivery)
+        return any(look.is_due(delivery) for look in self._looks.get(extract, []))
 
     def seen(self, extract: str, blocks: Iterator[Rows]) -> Iterator[Rows]:
         """Hand the blocks of a watched extract on after a look at them."""
         for block in blocks:
             with self._lock:
-                self._looks[extract].see(block)
+                for look in self._looks[extract]:
+                    look.see(block)
             yield block
 
     def see_readings(self, readings: pa.Table) -> None:
@@ -193,7 +198,8 @@ class Truth:
 
         `planted_case.csv` has the cases of the rules in `expected_warning.csv`, `source_case.csv`
         and `source_warning.csv` have the same of further source systems. `flea_customer.csv` tells
-        fleas from others who bring in little, `note_clue.csv` what notes say of customers.
+        fleas from others who bring in little, `note_clue.csv` what notes say of customers,
+        `customer_truth.csv` what is known of each.
         """
         folder.mkdir(parents=True, exist_ok=True)
         _write_csv(self.expected_warnings(world.faults), folder / "expected_warning.csv")
@@ -205,6 +211,7 @@ class Truth:
         _write_csv(self.further_warnings(world), folder / "source_warning.csv")
         _write_csv(flea_customers(world), folder / "flea_customer.csv")
         _write_csv(self._clues.note_clues(), folder / "note_clue.csv")
+        self._customers.write(folder / "customer_truth.csv")
         latents = self.population.customers[LATENT_COLUMNS]
         latents.to_parquet(folder / "customer_latent.parquet", index=False)
         hazards = monthly_hazards(self.parameters.business_date, self.population, world.churn)

@@ -142,7 +142,10 @@ def value_added_monthly(world: World, delivery: Delivery) -> Iterator[pa.Table]:
 
 
 def _month(world: World, held: ValueAdded, charged: date, rows: Array, block: int) -> pa.Table:
-    """Charge the services at `rows` for the month before the day `charged`."""
+    """Charge the services at `rows` for the month before the day `charged`.
+
+    `mobile`, the position in MobileUsage, comes beside the columns of the extract.
+    """
     random = world.parameters.random("value_added_monthly", charged.toordinal(), block)
     usage = world.sources["mobile_usage"]
     month = (charged - timedelta(days=1)).replace(day=1)
@@ -194,6 +197,7 @@ def _month(world: World, held: ValueAdded, charged: date, rows: Array, block: in
             "used_kb": optional(used, ~is_package),
             "function_fee_amount": fee,
             "information_fee_amount": information,
+            "mobile": mobile,
             "charged_at": moments(charged, CHARGED_HOUR * 3600 + random.integers(0, 3600, count)),
         }
     )

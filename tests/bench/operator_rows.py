@@ -24,8 +24,9 @@ DAILY: dict[str, LiteralString] = {
         insert into raw.usage__mobile_daily
         select
             'M' || line, %(day)s::date, line %% 5, line %% 50, line %% 4, line %% 40, line %% 9,
-            line %% 2, line %% 6, line %% 2, (line * 7919) %% 90000, (line * 31) %% 5000, (line * 17) %% 40000,
-            (line * 13) %% 20000, (line * 11) %% 20000, (line * 5) %% 9000, %(day)s::date, 1
+            line %% 2, line %% 6, line %% 2, (line * 7919::bigint) %% 90000, (line * 31) %% 5000,
+            (line * 17) %% 40000, (line * 13) %% 20000, (line * 11) %% 20000,
+            (line * 5) %% 9000, %(day)s::date, 1
         from generate_series(1, %(customers)s) as line
         where line %% 10 < 7
     """,
@@ -33,7 +34,8 @@ DAILY: dict[str, LiteralString] = {
         insert into raw.usage__broadband_daily
         select
             'B' || line, %(day)s::date, (line * 7919::bigint) %% 4000000000,
-            (line * 31) %% 90000000, line %% 900, 1 + line %% 15, line %% 24, %(day)s::date, 1
+            (line * 31::bigint) %% 90000000, line %% 900, 1 + line %% 15, line %% 24,
+            %(day)s::date, 1
         from generate_series(1, %(customers)s) as line
         where line %% 2 = 0
     """,

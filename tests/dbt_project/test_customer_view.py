@@ -124,34 +124,34 @@ def _marking(extract: Extract, column: Column) -> sql.Composed:
 
 
 def _plant_the_future(url: str) -> None:
-    """Deliver with the night of the month's end what only happens on the day after."""
+    """Deliver with the night of the month's end what only happens after both nights."""
     with psycopg.connect(url) as connection:
         for statement in (
             "insert into raw.contact_center__interaction (interaction_id, customer_id,"
             " contacted_at, channel, interaction_kind, complaint_category, is_repeat,"
             " is_escalated, resolution, duration_seconds, business_date, extract_load_id)"
-            " select 'future' || customer_id, customer_id, '2026-11-01 12:00+08', 'hotline',"
+            " select 'future' || customer_id, customer_id, '2026-11-02 12:00+08', 'hotline',"
             " 'complaint', 'fee', true, true, 'forwarded', 9, '2026-10-31', 0"
             " from raw.crm__customer where business_date = '2026-10-31'",
             "insert into raw.fault__trouble_ticket (ticket_id, subscription_id, customer_id,"
             " reported_at, ticket_state, is_operator_cause, urge_count, business_date,"
             " extract_load_id)"
             " select 'future' || subscription_id, subscription_id, customer_id,"
-            " '2026-11-01 12:00+08', 'acknowledged', true, 0, '2026-10-31', 0"
+            " '2026-11-02 12:00+08', 'acknowledged', true, 0, '2026-10-31', 0"
             " from raw.crm__subscription where business_date = '2026-10-31'",
             "insert into raw.billing__payment (payment_id, account_id, customer_id, invoice_id,"
             " paid_at, payment_amount, payment_method, business_date, extract_load_id)"
             " select 'future' || subscription_id, account_id, customer_id, null,"
-            " '2026-11-01 12:00+08', 77777, 'cash', '2026-10-31', 0"
+            " '2026-11-02 12:00+08', 77777, 'cash', '2026-10-31', 0"
             " from raw.crm__subscription where business_date = '2026-10-31'",
             "insert into raw.usage__roaming (roaming_id, subscription_id, started_at, ended_at,"
             " roaming_kind, visited_province, voice_minutes, sms_count, data_kb,"
             " roaming_fee_amount, business_date, extract_load_id)"
-            " select 'future' || subscription_id, subscription_id, '2026-11-01 12:00+08',"
-            " '2026-11-01 13:00+08', 'international', 'future', 1, 1, 1, 77777, '2026-10-31', 0"
+            " select 'future' || subscription_id, subscription_id, '2026-11-02 12:00+08',"
+            " '2026-11-02 13:00+08', 'international', 'future', 1, 1, 1, 77777, '2026-10-31', 0"
             " from raw.crm__subscription where business_date = '2026-10-31'",
             "insert into raw.usage__mobile_daily"
-            " select subscription_id, '2026-11-01', 900, 900, 0, 0, 0, 0, 900, 0, 900000, 0, 0,"
+            " select subscription_id, '2026-11-02', 77777, 900, 0, 0, 0, 0, 900, 0, 900000, 0, 0,"
             " 0, 0, 0, '2026-10-31', 0"
             " from raw.crm__subscription where business_date = '2026-10-31'",
         ):
@@ -208,10 +208,6 @@ def test_only_the_dialers_own_models_carry_a_number_or_a_name(operator: Operator
     assert carrying == {"int_customer_dated", "int_subscription_active", "planned_call_task"}
 
 
-def test_a_night_of_the_past_gives_what_it_gave(operator: Operator) -> None:
-    """The last of all: afterwards the warehouse stands at the month's end again."""
-
-
 def test_as_the_number_calls_the_agent_sees_who_it_is(operator: Operator) -> None:
     [known] = operator.rows(
         "select customer_id, contact_phone from intermediate.int_customer_dated"
@@ -224,3 +220,96 @@ def test_as_the_number_calls_the_agent_sees_who_it_is(operator: Operator) -> Non
     digest = hashlib.sha256(known["contact_phone"].encode()).digest()
     keys = operator.rows("select phone_key from intermediate.inbound_number")
     assert digest not in [key["phone_key"] for key in keys], "a digest that anybody could make"
+
+
+# What the truth says as the view says it, and how far the two may differ by rounding.
+AGREES = {
+    "active_subscription_count": 0,
+    "complaint_count_3m": 0,
+    "fee_complaint_count_3m": 0,
+    "network_complaint_count_3m": 0,
+    "service_complaint_count_3m": 0,
+    "bill_query_count_3m": 0,
+    "roaming_count_2m": 0,
+    "roaming_fee_amount_2m": 0.005,
+    "data_mb_30d": 0.01,
+    "voice_minutes_30d": 0,
+    "sms_count_30d": 0,
+    "data_used_ratio": 0.0002,
+    "value_added_fee_amount": 0.005,
+    "overdue_amount": 0.005,
+    "points_balance_count": 0,
+}
+
+
+def test_the_view_agrees_with_the_truth(operator: Operator) -> None:
+    """Customer by customer; counts that nobody has are zero in the view."""
+    truth = operator.truth("customer_truth.csv").set_index("customer_id")
+    view = pd.DataFrame(operator.rows("select * from marts.customer_360")).set_index("customer_id")
+    assert len(truth) > 600
+    assert set(view.index) == set(truth.index)
+    view = view.loc[truth.index]
+    has_line = view["active_subscription_count"] > 0
+    for name, tolerance in AGREES.items():
+        known = pd.to_numeric(truth[name])[has_line]
+        shown = pd.to_numeric(view[name])[has_line]
+        differs = (known.fillna(0) - shown.fillna(0)).abs() > tolerance
+        assert not differs.any(), (
+            f"{name}: {int(differs.sum())} customers differ\n"
+            f"{pd.DataFrame({'truth': known, 'view': shown})[differs].head()}"
+        )
+        assert (known.fillna(0) > 0).sum() > 5, name
+    tone = truth["has_ring_back_tone"].astype("bool")
+    assert (view["has_ring_back_tone"] == tone)[has_line].all()
+    assert (view["device_model"].fillna("") == truth["device_model"].fillna(""))[has_line].all()
+
+
+def test_flea_customers_are_told_from_loyal_ones(operator: Operator) -> None:
+    truth = operator.truth("flea_customer.csv").set_index("customer_id")["population"]
+    view = pd.DataFrame(
+        operator.rows(
+            "select customer_id, is_flea_customer, is_loyal_low_arpu from marts.customer_360"
+        )
+    ).set_index("customer_id")
+    assert set(truth[truth == "flea"].index) == set(view.index[view["is_flea_customer"]])
+    assert set(truth[truth == "loyal_low_arpu"].index) == set(view.index[view["is_loyal_low_arpu"]])
+    assert {"flea", "loyal_low_arpu", "ordinary_low_arpu"} <= set(truth)
+
+
+def test_nobody_knows_what_is_yet_to_come(operator: Operator) -> None:
+    for rows in (operator.month_end_rows, _all_rows(operator.url)):
+        for table, texts in rows.items():
+            assert not [text for text in texts if "future" in text or "77777" in text], table
+
+
+def test_features_of_a_day_are_the_same_as_seen_later(operator: Operator) -> None:
+    """What a model is trained on for a past day is what the night of that day gave."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("WAREHOUSE_URL", operator.url)
+        run_dbt.build(
+            "transform",
+            NIGHT,
+            {"observation_dates": [MONTH_END.isoformat()]},
+            select="fct_churn_feature",
+            target_dir=operator.target_dir,
+        )
+    as_seen_later = _all_rows(operator.url)["fct_churn_feature"]
+    of_the_day = [row for row in as_seen_later if row.startswith(f"({MONTH_END}")]
+    assert of_the_day == operator.month_end_rows["fct_churn_feature"]
+
+
+def test_a_night_of_the_past_gives_what_it_gave(operator: Operator) -> None:
+    """The last of all tests: the warehouse then stands at the month's end again."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("WAREHOUSE_URL", operator.url)
+        _build(MONTH_END, operator.target_dir)
+    for table, rows in _all_rows(operator.url).items():
+        kept = [row for row in rows if not _is_of_a_later_night(table, row)]
+        assert kept == operator.month_end_rows[table], table
+
+
+def _is_of_a_later_night(table: str, row: str) -> bool:
+    """Tables by business date keep what later nights reported of themselves."""
+    return table.startswith(("rpt_", "fct_risk", "fct_churn", "fct_retention")) and (
+        row.startswith(f"({NIGHT}")
+    )

@@ -5,7 +5,9 @@ The truth is held against the rows that are delivered, which are read here in an
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,9 @@ import pytest
 
 from scripts.contracts import read_extracts
 from scripts.simulate_operator import hoppers, notes
-from scripts.simulate_operator.customer_truth import ClueTruth
+from scripts.simulate_operator.clue_truth import ClueTruth
+from scripts.simulate_operator.customer_truth import CustomerTruth
+from scripts.simulate_operator.delivering import deliver
 from scripts.simulate_operator.extracts import World, extract_functions, simulate
 from scripts.simulate_operator.flea_truth import flea_customers, same_persons
 from scripts.simulate_operator.parameters import Parameters
@@ -24,7 +28,8 @@ from scripts.simulate_operator.timeline import deliveries, end_of
 BUSINESS_DATE = date(2026, 11, 20)
 END = pd.Timestamp("2026-11-21")
 CONTRACTS = {str(extract): extract for extract in read_extracts()}
-PARAMETERS = Parameters(business_date=BUSINESS_DATE, customer_count=3000)
+PARAMETERS = Parameters(business_date=BUSINESS_DATE, customer_count=1500)
+SMALL = replace(PARAMETERS, customer_count=400, history_days=25)
 
 
 class Delivered:
@@ -208,11 +213,11 @@ def test_the_records_of_a_hopper_are_one_person(world: World) -> None:
 
 
 def test_hoppers_change_nothing_for_anybody_else(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    small_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither who leaves nor what they pay nor the faults, on which the warnings rest."""
-    monkeypatch.setattr(hoppers, "FIGURES", hoppers.Figures(share=0.02))
-    more = simulate(PARAMETERS)
+    monkeypatch.setattr(hoppers, "FIGURES", hoppers.Figures(share=0.05))
+    world, more = small_world, simulate(SMALL)
     first = world.hoppers.first_customer
     assert more.hoppers.first_customer == first
     assert len(more.population.customers) > len(world.population.customers)
@@ -230,12 +235,10 @@ def test_hoppers_change_nothing_for_anybody_else(
     pd.testing.assert_frame_equal(world.faults.tickets, more.faults.tickets)
 
 
-def test_clues_of_notes_are_those_that_are_delivered(world: World, delivered: Delivered) -> None:
-    truth = ClueTruth(world)
-    for delivery in deliveries(BUSINESS_DATE):
-        for interactions in extract_functions()["contact_center.interaction"](world, delivery):
-            truth.see_interactions(interactions)
-    clues = truth.note_clues()
+def test_clues_of_notes_are_those_that_are_delivered(
+    delivered: Delivered, truths: tuple[CustomerTruth, ClueTruth]
+) -> None:
+    clues = truths[1].note_clues()
     noted = delivered["contact_center.interaction"].dropna(subset=["note"])
     found = {
         (customer_id, clue.code, clue.value)
@@ -276,3 +279,193 @@ def test_only_persons_of_the_age_tell_a_clue(world: World) -> None:
         assert len(ages) > 10
         assert ages.between(*clue.ages).all()
     assert not (told[(customers["gender"] == "unknown").to_numpy()] >= 0).any()
+
+
+def _let_see(world: World, *truths: CustomerTruth | ClueTruth, newest_first: bool = False) -> None:
+    """Show everything that is delivered to the truths."""
+    due = deliveries(BUSINESS_DATE, world.parameters.history_days)
+    names = dict.fromkeys(name for truth in truths for name in truth.looks)
+    for delivery in due[::-1] if newest_first else due:
+        for name in names:
+            looks = [truth.looks[name] for truth in truths if name in truth.looks]
+            if any(look.is_due(delivery) for look in looks):
+                for block in extract_functions()[name](world, delivery):
+                    for look in looks:
+                        look.see(block)
+
+
+@pytest.fixture(scope="module")
+def truths(world: World) -> tuple[CustomerTruth, ClueTruth]:
+    found = CustomerTruth(world), ClueTruth(world)
+    _let_see(world, *found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def small_world() -> World:
+    return simulate(SMALL)
+
+
+def _frame(truth: CustomerTruth) -> pd.DataFrame:
+    frame: pd.DataFrame = truth.table().to_pandas()
+    return frame.set_index("customer_id")
+
+
+def _month_of_charges(delivered: Delivered) -> pd.DataFrame:
+    services = delivered["usage.value_added_monthly"]
+    is_latest = services["usage_month"] == services["usage_month"].max()
+    return pd.DataFrame(services[is_latest])
+
+
+def _expected_contacts(delivered: Delivered) -> dict[str, pd.Series]:
+    contacts = delivered["contact_center.interaction"].query("contacted_at < @END")
+    recent = contacts[contacts["contacted_at"] >= pd.Timestamp("2026-08-21")]
+    complaints = recent[recent["interaction_kind"] == "complaint"]
+    last = contacts[contacts["interaction_kind"] == "complaint"].groupby("customer_id")
+    return {
+        "complaint_count_3m": complaints.groupby("customer_id").size(),
+        **{
+            f"{name}_complaint_count_3m": complaints[complaints["complaint_category"] == name]
+            .groupby("customer_id")
+            .size()
+            for name in ("fee", "network", "service")
+        },
+        "last_complaint_date": last["contacted_at"].max().dt.date,
+        "bill_query_count_3m": recent[recent["interaction_kind"] == "bill_query"]
+        .groupby("customer_id")
+        .size(),
+    }
+
+
+def _expected_use(delivered: Delivered, owner: pd.Series) -> dict[str, pd.Series]:
+    use = delivered["usage.mobile_daily"]
+    use = use.assign(customer_id=use["subscription_id"].map(owner))
+    use = use.assign(kb=use["cmnet_kb"] + use["cmwap_kb"])
+    month = use[use["usage_date"] >= date(2026, 11, 1)].groupby("customer_id")
+    recent = use[use["usage_date"] >= date(2026, 10, 22)].groupby("customer_id")
+    stays = delivered["usage.roaming"].query("@pd.Timestamp('2026-09-21') <= started_at < @END")
+    stayed = stays.assign(customer_id=stays["subscription_id"].map(owner)).groupby("customer_id")
+    return {
+        "data_mb_month": month["kb"].sum() / 1024,
+        "data_mb_30d": recent["kb"].sum() / 1024,
+        "voice_minutes_30d": recent["outgoing_minutes"].sum() + recent["incoming_minutes"].sum(),
+        "sms_count_30d": recent["sms_count"].sum(),
+        "roaming_count_2m": stayed.size(),
+        "roaming_fee_amount_2m": stayed["roaming_fee_amount"].sum(),
+    }
+
+
+def _expected_services(delivered: Delivered, owner: pd.Series) -> dict[str, pd.Series]:
+    services = _month_of_charges(delivered)
+    held = delivered["crm.subscription"].query("terminated_at.isna()")["subscription_id"]
+    services = services.assign(
+        customer_id=services["subscription_id"].map(owner),
+        fee=services["function_fee_amount"] + services["information_fee_amount"],
+        is_held=services["unsubscribed_at"].isna() & services["subscription_id"].isin(held),
+    )
+    packages = services[services["service_kind"] == "data_package"]
+    tones = services[(services["service_kind"] == "ring_back_tone") & services["is_held"]]
+    current = packages[packages["is_held"]].groupby("customer_id")
+    others = services[services["service_kind"] != "data_package"]
+    return {
+        "data_used_ratio": current["used_kb"].sum() / current["allowance_kb"].sum(),
+        "has_ring_back_tone": tones.groupby("customer_id").size() > 0,
+        "data_package_fee_amount": packages.groupby("customer_id")["fee"].sum(),
+        "value_added_fee_amount": others.groupby("customer_id")["fee"].sum(),
+    }
+
+
+def _expected_state(delivered: Delivered, owner: pd.Series) -> dict[str, pd.Series]:
+    held = delivered["crm.subscription"].query("terminated_at.isna()")
+    points = delivered["crm.loyalty_points"].sort_values("changed_at", kind="stable")
+    devices = delivered["crm.device"].sort_values("changed_at", kind="stable")
+    devices = devices.drop_duplicates("device_id", keep="last").query("device_state == 'in_use'")
+    devices = devices[
+        (devices["device_kind"] == "mobile_phone")
+        & devices["subscription_id"].isin(held["subscription_id"])
+    ].sort_values(["first_seen_at", "device_id"])
+    invoices = delivered["billing.invoice"]
+    bills = invoices.groupby(["customer_id", "billing_month"])["invoice_amount"].sum()
+    return {
+        "active_subscription_count": held.groupby("customer_id").size(),
+        "invoice_amount": bills.groupby("customer_id").tail(1).droplevel("billing_month"),
+        "overdue_amount": delivered["billing.balance"]
+        .groupby("customer_id")["overdue_amount"]
+        .sum(),
+        "points_balance_count": points.groupby("customer_id")["points_balance_count"].last(),
+        "device_model": devices.assign(customer_id=devices["subscription_id"].map(owner))
+        .groupby("customer_id")["model_name"]
+        .last(),
+    }
+
+
+UNKNOWN = {"last_complaint_date", "data_used_ratio", "invoice_amount", "points_balance_count"}
+UNKNOWN |= {"device_model"}  # null where there is nothing, the others zero
+
+
+def test_truth_of_customers_is_what_the_delivered_rows_say(
+    delivered: Delivered, truths: tuple[CustomerTruth, ClueTruth]
+) -> None:
+    expected = _check(_frame(truths[0]), delivered)
+    assert {name for name, values in expected.items() if values.notna().sum() <= 5} == set()
+
+
+def test_truth_counts_only_the_days_that_are_delivered(small_world: World) -> None:
+    truth = CustomerTruth(small_world)
+    _let_see(small_world, truth)
+    _check(_frame(truth), Delivered(small_world))
+
+
+def _check(truth: pd.DataFrame, delivered: Delivered) -> dict[str, pd.Series]:
+    """Hold the truth against what is delivered, and return that by column."""
+    owner = delivered["crm.subscription"].set_index("subscription_id")["customer_id"]
+    assert list(truth.index) == list(delivered["crm.customer"]["customer_id"])
+    expected = {
+        **_expected_contacts(delivered),
+        **_expected_use(delivered, owner),
+        **_expected_services(delivered, owner),
+        **_expected_state(delivered, owner),
+    }
+    assert set(expected) == set(truth.columns)
+    for name, values in expected.items():
+        wanted = values.reindex(truth.index)
+        if name in ("last_complaint_date", "device_model"):
+            known = truth[name].notna()
+            assert (known == wanted.notna()).all(), name
+            assert (truth.loc[known, name] == wanted[known]).all(), name
+            continue
+        wanted = wanted.astype(float) if name in UNKNOWN else wanted.astype(float).fillna(0)
+        tolerance = 6e-5 if name == "data_used_ratio" else 6e-4
+        np.testing.assert_allclose(
+            truth[name].astype(float), wanted, rtol=0, atol=tolerance, err_msg=name
+        )
+    return expected
+
+
+def test_truth_does_not_depend_on_the_order_in_which_rows_are_seen(small_world: World) -> None:
+    forwards, backwards = CustomerTruth(small_world), CustomerTruth(small_world)
+    _let_see(small_world, forwards)
+    _let_see(small_world, backwards, newest_first=True)
+    assert forwards.table().equals(backwards.table())
+
+
+def test_truth_is_written_as_it_is(truths: tuple[CustomerTruth, ClueTruth], tmp_path: Path) -> None:
+    truth = truths[0]
+    truth.write(tmp_path / "customer_truth.csv")
+    written = pd.read_csv(tmp_path / "customer_truth.csv", index_col="customer_id")
+    expected = _frame(truth)
+    assert list(written.columns) == list(expected.columns)
+    for name in ("overdue_amount", "invoice_amount", "active_subscription_count"):
+        np.testing.assert_allclose(written[name], expected[name].astype(float))
+    assert (written["device_model"].dropna() == expected["device_model"].dropna()).all()
+
+
+def test_truth_files_are_written_with_the_last_delivery(tmp_path: Path) -> None:
+    """On the last day alone the rest is looked at without being delivered again."""
+    few_days = replace(SMALL, customer_count=300, history_days=2)
+    deliver(few_days, tmp_path / "once", tmp_path / "truth_once")
+    deliver(few_days, tmp_path / "last", tmp_path / "truth_last", BUSINESS_DATE, BUSINESS_DATE)
+    for name in ("customer_truth", "flea_customer", "note_clue", "expected_warning"):
+        once, last = (tmp_path / f"truth_{run}" / f"{name}.csv" for run in ("once", "last"))
+        assert once.read_bytes() == last.read_bytes()
+    assert len((tmp_path / "truth_last" / "customer_truth.csv").read_text().splitlines()) > 300

@@ -13,10 +13,9 @@ complaints as (
 contact as (
     select
         as_of.as_of_date,
-        service_contact.interaction_id,
         service_contact.customer_id,
         service_contact.channel,
-        service_contact.interaction_kind,
+        service_contact.interaction_kind as kind,
         service_contact.urge_kind,
         service_contact.contacted_at
     from as_of
@@ -24,17 +23,6 @@ contact as (
         on
             as_of.as_of_date >= service_contact.contacted_date
             and as_of.as_of_date + 1 - interval '3 months' <= service_contact.contacted_date
-),
-
-contact_last as (
-    select distinct on (as_of_date, customer_id)
-        as_of_date,
-        customer_id,
-        contacted_at,
-        channel,
-        interaction_kind
-    from contact
-    order by as_of_date asc, customer_id asc, contacted_at desc, interaction_id desc
 ),
 
 customer_counted as (
@@ -47,9 +35,15 @@ customer_counted as (
         (count(*) filter (where channel in ('web_hall', 'sms_hall', 'app')))::integer
             as electronic_contact_count_3m,
         (count(*) filter (where channel = 'outbound'))::integer as outbound_contact_count_3m,
-        (count(*) filter (where interaction_kind = 'bill_query'))::integer as bill_query_count_3m,
-        (count(*) filter (where interaction_kind = 'inquiry'))::integer as inquiry_count_3m,
-        (count(*) filter (where urge_kind is not null))::integer as urge_count_3m
+        (count(*) filter (where kind = 'bill_query'))::integer as bill_query_count_3m,
+        (count(*) filter (where kind = 'inquiry'))::integer as inquiry_count_3m,
+        (count(*) filter (where urge_kind is not null))::integer as urge_count_3m,
+        max(contacted_at) as last_contact_at,
+        -- Of two contacts at the same moment the order of their codes decides.
+        (array_agg(channel order by contacted_at desc, channel asc, kind asc))[1]
+            as last_contact_channel,
+        (array_agg(kind order by contacted_at desc, channel asc, kind asc))[1]
+            as last_contact_kind
     from contact
     group by as_of_date, customer_id
 ),
@@ -74,12 +68,11 @@ final as (
         coalesce(customer_counted.bill_query_count_3m, 0) as bill_query_count_3m,
         coalesce(customer_counted.inquiry_count_3m, 0) as inquiry_count_3m,
         coalesce(customer_counted.urge_count_3m, 0) as urge_count_3m,
-        contact_last.contacted_at as last_contact_at,
-        contact_last.channel as last_contact_channel,
-        contact_last.interaction_kind as last_contact_kind
+        customer_counted.last_contact_at,
+        customer_counted.last_contact_channel,
+        customer_counted.last_contact_kind
     from complaints
     full outer join customer_counted using (as_of_date, customer_id)
-    left join contact_last using (as_of_date, customer_id)
 )
 
 select * from final

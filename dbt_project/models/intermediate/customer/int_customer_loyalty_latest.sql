@@ -30,32 +30,29 @@ held as (
     {%- endif %}
 ),
 
--- Whom a delivery that replaced another lacks: only all deliveries tell what holds.
-withdrawn as (
-    select held.customer_id
-    from held
+changed as (
+    select distinct customer_id
+    from points
     where
-        {{ local_date('held.changed_at') }} >= {{ changed_from('crm.loyalty_points') }}
-        and not exists (
-            select points.customer_id
-            from points
-            where
-                points.delivered_date >= {{ changed_from('crm.loyalty_points') }}
-                and points.customer_id = held.customer_id
-                and {{ local_date('points.changed_at') }}
-                >= {{ changed_from('crm.loyalty_points') }}
-        )
+        delivered_date >= {{ changed_from('crm.loyalty_points') }}
+        and {{ local_date('changed_at') }} >= {{ changed_from('crm.loyalty_points') }}
 ),
 
+-- A delivery that replaced another may lack a customer whose change is held: then, as when nothing
+-- is held, only all deliveries tell what holds.
 horizon as (
     select
         case
             when
-                exists (select held.customer_id from held)
-                and not exists (select withdrawn.customer_id from withdrawn)
+                bool_and(
+                    {{ local_date('held.changed_at') }} < {{ changed_from('crm.loyalty_points') }}
+                    or changed.customer_id is not null
+                )
                 then {{ changed_from('crm.loyalty_points') }}
             else date '-infinity'
         end as first_date
+    from held
+    left join changed on held.customer_id = changed.customer_id
 ),
 
 change as (

@@ -21,58 +21,71 @@ service_in_force as (
     where {{ in_force(business_date(), 'suitable_service') }}
 ),
 
+customer_held as (
+    select
+        customer_id,
+        array_agg(distinct service_kind order by service_kind) as service_kinds
+    from value_added
+    group by customer_id
+),
+
 -- What the customer is like and holds already, as codes.
 customer_coded as (
     select
         customer_id,
-        unnest(interpretation_codes) as code
-    from interpreted
-    union all
-    select distinct
-        customer_id,
-        service_kind as code
-    from value_added
-    union all
-    select
-        customer_id,
-        'broadband' as code
+        coalesce(interpreted.interpretation_codes, array[]::text[])
+        || coalesce(customer_held.service_kinds, array[]::text[])
+        || array_remove(
+            array[
+                case
+                    when subscriptions_counted.broadband_subscription_count > 0 then 'broadband'
+                end,
+                case when subscriptions_counted.mobile_subscription_count > 0 then 'mobile' end,
+                case
+                    when subscriptions_counted.fixed_voice_subscription_count > 0
+                        then 'fixed_voice'
+                end
+            ],
+            null
+        ) as codes
     from subscriptions_counted
-    where broadband_subscription_count > 0
-    union all
-    select
-        customer_id,
-        'mobile' as code
-    from subscriptions_counted
-    where mobile_subscription_count > 0
-    union all
-    select
-        customer_id,
-        'fixed_voice' as code
-    from subscriptions_counted
-    where fixed_voice_subscription_count > 0
+    full outer join interpreted using (customer_id)
+    left join customer_held using (customer_id)
+),
+
+-- A million customers share a few thousand combinations: each is judged once.
+combination as (
+    select distinct codes
+    from customer_coded
+),
+
+combination_suited as (
+    select distinct on (combination.codes)
+        combination.codes,
+        service_in_force.*
+    from combination
+    inner join service_in_force
+        on
+            service_in_force.needed_code = any(combination.codes)
+            and coalesce(service_in_force.excluded_code <> all(combination.codes), true)
+    order by
+        combination.codes asc,
+        service_in_force.priority asc,
+        service_in_force.suitable_service_code asc
 ),
 
 final as (
-    select distinct on (needed.customer_id)
-        needed.customer_id,
+    select
+        customer_coded.customer_id,
         {{ business_date() }} as business_date,
-        service_in_force.suitable_service_code,
-        service_in_force.name_zh as suitable_service_zh,
-        service_in_force.name_en as suitable_service_en,
-        service_in_force.reason_zh as suitable_service_reason_zh,
-        service_in_force.reason_en as suitable_service_reason_en,
-        service_in_force.is_paid_offer
-    from customer_coded as needed
-    inner join service_in_force on needed.code = service_in_force.needed_code
-    left join customer_coded as excluded
-        on
-            needed.customer_id = excluded.customer_id
-            and service_in_force.excluded_code = excluded.code
-    where excluded.customer_id is null
-    order by
-        needed.customer_id asc,
-        service_in_force.priority asc,
-        service_in_force.suitable_service_code asc
+        combination_suited.suitable_service_code,
+        combination_suited.name_zh as suitable_service_zh,
+        combination_suited.name_en as suitable_service_en,
+        combination_suited.reason_zh as suitable_service_reason_zh,
+        combination_suited.reason_en as suitable_service_reason_en,
+        combination_suited.is_paid_offer
+    from customer_coded
+    inner join combination_suited on customer_coded.codes = combination_suited.codes
 )
 
 select * from final

@@ -1,29 +1,30 @@
-with data_service as (
+-- Not materialised: each branch reads no more than its own column.
+with data_service as not materialized (
     select * from {{ ref('int_customer_data_service_summarised') }}
     where as_of_date = {{ business_date() }}
 ),
 
-mobile as (
+mobile as not materialized (
     select * from {{ ref('int_customer_mobile_summarised') }}
     where as_of_date = {{ business_date() }}
 ),
 
-value_added as (
+value_added as not materialized (
     select * from {{ ref('int_customer_value_added_summarised') }}
     where as_of_date = {{ business_date() }}
 ),
 
-roaming as (
+roaming as not materialized (
     select * from {{ ref('int_customer_roaming_summarised') }}
     where as_of_date = {{ business_date() }}
 ),
 
-contacts as (
+contacts as not materialized (
     select * from {{ ref('int_customer_contacts_summarised') }}
     where as_of_date = {{ business_date() }} and complaint_count_3m > 0
 ),
 
-device as (
+device as not materialized (
     select * from {{ ref('int_customer_device_latest') }}
     where as_of_date = {{ business_date() }}
 ),
