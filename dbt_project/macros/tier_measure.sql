@@ -24,6 +24,7 @@
         when 'late_payment_count' then {{ relation }}.late_payment_count
         when 'overdue_amount' then {{ relation }}.overdue_amount
         when 'arrears_suspension_count' then {{ relation }}.arrears_suspension_count
+        when 'arrears_sign_count' then {{ relation }}.arrears_sign_count
         when 'opened_number_count' then {{ relation }}.opened_number_count
         when 'early_passive_end_count' then {{ relation }}.early_passive_end_count
     end

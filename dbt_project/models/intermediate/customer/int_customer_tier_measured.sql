@@ -78,6 +78,10 @@ final as (
         coalesce(billing.late_payment_count_90d, 0)::numeric as late_payment_count,
         coalesce(billing.overdue_amount, 0) as overdue_amount,
         coalesce(billing.arrears_suspension_count_12m, 0)::numeric as arrears_suspension_count,
+        (
+            coalesce(billing.late_payment_count_90d + billing.arrears_suspension_count_12m, 0)
+            + coalesce(billing.overdue_amount > 0, false)::integer
+        )::numeric as arrears_sign_count,
         coalesce(hopping.opened_number_count, 0)::numeric as opened_number_count,
         coalesce(hopping.early_passive_end_count, 0)::numeric as early_passive_end_count
     from subscriptions_counted

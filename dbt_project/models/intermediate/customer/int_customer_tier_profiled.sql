@@ -40,6 +40,7 @@ reach as (
         max(thresholds) filter (where measure = 'overdue_amount') as overdue_amount,
         max(thresholds) filter (where measure = 'arrears_suspension_count')
             as arrears_suspension_count,
+        max(thresholds) filter (where measure = 'arrears_sign_count') as arrears_sign_count,
         max(thresholds) filter (where measure = 'opened_number_count') as opened_number_count,
         max(thresholds) filter (where measure = 'early_passive_end_count')
             as early_passive_end_count
@@ -72,6 +73,7 @@ final as (
         measured.late_payment_count,
         measured.overdue_amount,
         measured.arrears_suspension_count,
+        measured.arrears_sign_count,
         measured.opened_number_count,
         measured.early_passive_end_count,
         array_to_string(
@@ -96,6 +98,7 @@ final as (
                 width_bucket(measured.late_payment_count, reach.late_payment_count),
                 width_bucket(measured.overdue_amount, reach.overdue_amount),
                 width_bucket(measured.arrears_suspension_count, reach.arrears_suspension_count),
+                width_bucket(measured.arrears_sign_count, reach.arrears_sign_count),
                 width_bucket(measured.opened_number_count, reach.opened_number_count),
                 width_bucket(measured.early_passive_end_count, reach.early_passive_end_count)
             ],

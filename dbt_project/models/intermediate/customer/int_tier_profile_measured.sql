@@ -27,6 +27,7 @@ final as (
         min(late_payment_count) as late_payment_count,
         min(overdue_amount) as overdue_amount,
         min(arrears_suspension_count) as arrears_suspension_count,
+        min(arrears_sign_count) as arrears_sign_count,
         min(opened_number_count) as opened_number_count,
         min(early_passive_end_count) as early_passive_end_count,
         count(*)::integer as customer_count
