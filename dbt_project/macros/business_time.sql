@@ -42,3 +42,11 @@
 {% macro local_text(moment) -%}
     to_char({{ moment }} at time zone '{{ var("business_timezone") }}', 'YYYY-MM-DD HH24:MI:SS')
 {%- endmacro %}
+
+{#- Whole calendar months from a day to a later one. -#}
+{% macro whole_months(first_day, day) -%}
+    (
+        extract(year from age({{ day }}, {{ first_day }})) * 12
+        + extract(month from age({{ day }}, {{ first_day }}))
+    )
+{%- endmacro %}

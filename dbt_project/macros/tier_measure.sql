@@ -7,7 +7,7 @@
         when 'value_score' then {{ relation }}.value_score
         when 'credit_score' then {{ relation }}.credit_score
         when 'arpu_amount' then {{ relation }}.arpu_amount
-        when 'tenure_days' then {{ relation }}.tenure_days
+        when 'tenure_months' then {{ relation }}.tenure_months
         when 'star_level' then {{ relation }}.star_level
         when 'active_subscription_count' then {{ relation }}.active_subscription_count
         when 'is_organisation' then {{ relation }}.is_organisation

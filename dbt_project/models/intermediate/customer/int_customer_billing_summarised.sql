@@ -25,6 +25,7 @@ final as (
         coalesce(payments.billed_month_count, 0) as billed_month_count,
         coalesce(payments.payment_count_90d, 0) as payment_count_90d,
         coalesce(payments.late_payment_count_90d, 0) as late_payment_count_90d,
+        coalesce(payments.late_payment_count_12m, 0) as late_payment_count_12m,
         round(coalesce(balance.overdue_amount, overdue_derived.overdue_amount, 0), 2)
             as overdue_amount,
         balance.balance_amount,

@@ -57,8 +57,13 @@ final as (
         customer_value.value_score,
         credit.credit_score,
         billing.arpu_amount,
-        coalesce(customer.tenure_days, subscriptions_counted.oldest_subscription_days)::numeric
-            as tenure_days,
+        {{ whole_months(
+            'coalesce(
+                customer.registered_date,
+                ' ~ business_date() ~ ' - subscriptions_counted.oldest_subscription_days
+            )',
+            business_date()
+        ) }}::numeric as tenure_months,
         customer.star_level::numeric as star_level,
         subscriptions_counted.active_subscription_count::numeric as active_subscription_count,
         (
@@ -75,11 +80,11 @@ final as (
         coalesce(inquiries.data_inquiry_count_3m, 0)::numeric as data_inquiry_count,
         coalesce(inquiries.plan_inquiry_count_3m, 0)::numeric as plan_inquiry_count,
         coalesce(billing.payment_count_90d, 0)::numeric as payment_count,
-        coalesce(billing.late_payment_count_90d, 0)::numeric as late_payment_count,
+        coalesce(billing.late_payment_count_12m, 0)::numeric as late_payment_count,
         coalesce(billing.overdue_amount, 0) as overdue_amount,
         coalesce(billing.arrears_suspension_count_12m, 0)::numeric as arrears_suspension_count,
         (
-            coalesce(billing.late_payment_count_90d + billing.arrears_suspension_count_12m, 0)
+            coalesce(billing.late_payment_count_12m + billing.arrears_suspension_count_12m, 0)
             + coalesce(billing.overdue_amount > 0, false)::integer
         )::numeric as arrears_sign_count,
         coalesce(hopping.opened_number_count, 0)::numeric as opened_number_count,

@@ -10,7 +10,7 @@ final as (
         min(value_score) as value_score,
         min(credit_score) as credit_score,
         min(arpu_amount) as arpu_amount,
-        min(tenure_days) as tenure_days,
+        min(tenure_months) as tenure_months,
         min(star_level) as star_level,
         min(active_subscription_count) as active_subscription_count,
         min(is_organisation) as is_organisation,
