@@ -4,6 +4,7 @@ with as_of as (
 
 signal_daily as (
     select * from {{ ref('int_customer_signals_daily') }}
+    where contacted_date > ({{ earliest_as_of_date() }} - interval '13 months')::date
 ),
 
 signal as (
@@ -14,26 +15,27 @@ kind as (
     select * from {{ ref('sensitivity_kind') }}
 ),
 
-weight as (
-    {{ faded_signal_weights('as_of') }}
+faded as (
+    select
+        as_of.as_of_date,
+        signal_daily.customer_id,
+        signal.sensitivity_kind,
+        {{ faded_points('as_of.as_of_date') }} as points
+    from signal_daily
+    cross join as_of
+    inner join signal on signal_daily.signal_code = signal.signal_code
+    inner join kind on signal.sensitivity_kind = kind.sensitivity_kind
+    where {{ counts_for_points('as_of.as_of_date') }}
 ),
 
 customer_summed as (
     select
-        weight.as_of_date,
-        signal_daily.customer_id,
-        sum(signal_daily.contact_count * weight.faded_weight) filter (
-            where weight.sensitivity_kind = 'complaint'
-        ) as complaint_points,
-        sum(signal_daily.contact_count * weight.faded_weight) filter (
-            where weight.sensitivity_kind = 'fee'
-        ) as fee_points
-    from signal_daily
-    inner join weight
-        on
-            signal_daily.contacted_date = weight.contacted_date
-            and signal_daily.signal_code = weight.signal_code
-    group by weight.as_of_date, signal_daily.customer_id
+        as_of_date,
+        customer_id,
+        sum(points) filter (where sensitivity_kind = 'complaint') as complaint_points,
+        sum(points) filter (where sensitivity_kind = 'fee') as fee_points
+    from faded
+    group by as_of_date, customer_id
 ),
 
 final as (

@@ -25,21 +25,17 @@ month_before as (
         (date_trunc('month', {{ business_date() }}) - interval '1 month')::date - 1 as as_of_date
 ),
 
-weight as (
-    {{ faded_signal_weights('month_before') }}
-),
-
 customer_points as (
     select
-        weight.sensitivity_kind,
+        signal.sensitivity_kind,
         signal_daily.customer_id,
-        round(sum(signal_daily.contact_count * weight.faded_weight), 2) as points
+        round(sum({{ faded_points('month_before.as_of_date') }}), 2) as points
     from signal_daily
-    inner join weight
-        on
-            signal_daily.contacted_date = weight.contacted_date
-            and signal_daily.signal_code = weight.signal_code
-    group by weight.sensitivity_kind, signal_daily.customer_id
+    cross join month_before
+    inner join signal on signal_daily.signal_code = signal.signal_code
+    inner join kind on signal.sensitivity_kind = kind.sensitivity_kind
+    where {{ counts_for_points('month_before.as_of_date') }}
+    group by signal.sensitivity_kind, signal_daily.customer_id
 ),
 
 customer_outcome as (
