@@ -15,8 +15,6 @@ from tests.recipes import MAY_BE_EMPTY, Recipe, read_recipes
 RELATION = re.compile(r"\b(?:from|join)\s+(?:lateral\s+)?([a-z_]\w*(?:\.\w+)?)(\s*\()?")
 COMMON_TABLE = re.compile(r"^(?:with )?(\w+) as (?:materialized )?\($", re.MULTILINE)
 COMMENT = re.compile(r"--.*")
-    r"(?:^with|^\),\n\n?|,\n\n)\s*(\w+) as (?:materialized )?\(", re.MULTILINE
-)
 
 
 @pytest.fixture(scope="module")
