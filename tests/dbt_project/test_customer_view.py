@@ -28,10 +28,13 @@ from scripts.load_extracts import load_all
 from scripts.simulate_operator.delivering import deliver
 from scripts.simulate_operator.parameters import Parameters
 from tests.conftest import TEMPLATE
+from tests.recipes import Recipe, read_recipes
 
 MONTH_END = date(2026, 10, 31)
 NIGHT = date(2026, 11, 1)
 PARAMETERS = Parameters(NIGHT, seed=5, customer_count=700, dirt="rows")
+
+RECIPES = read_recipes(warehouse.PROJECT_DIR / "docs" / "recipes.md")
 
 MARK = "hidden-"
 PHONE_MARK = "19900"  # of eleven digits, so that it can be called
@@ -274,6 +277,14 @@ def test_flea_customers_are_told_from_loyal_ones(operator: Operator) -> None:
     assert set(truth[truth == "flea"].index) == set(view.index[view["is_flea_customer"]])
     assert set(truth[truth == "loyal_low_arpu"].index) == set(view.index[view["is_loyal_low_arpu"]])
     assert {"flea", "loyal_low_arpu", "ordinary_low_arpu"} <= set(truth)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=[recipe.question for recipe in RECIPES])
+def test_recipe_of_the_analysts_runs(operator: Operator, recipe: Recipe) -> None:
+    with psycopg.connect(operator.url) as connection:
+        connection.execute("set role retention_analyst")
+        rows = connection.execute(recipe.sql).fetchall()  # type: ignore[arg-type]
+    assert rows or recipe.may_be_empty
 
 
 def test_nobody_knows_what_is_yet_to_come(operator: Operator) -> None:

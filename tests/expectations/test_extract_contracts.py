@@ -39,7 +39,9 @@ DELIVERED = {
         "broadband_hourly", "mobile_daily", "value_added_monthly", "roaming", "call_forwarding",
     },
 }  # fmt: skip
-KEPT_LONGER = {"crm.customer_attribute": 3650}  # entered once, true for years
+KEPT_LONGER = dict.fromkeys(  # entered once, true for years
+    ("crm.consent", "crm.contract", "crm.customer_attribute", "crm.device"), 3650
+)
 CONTRACTS = read_contracts(CONTRACT_DIR)
 EXTRACTS = read_extracts()
 FILES = sorted(CONTRACT_DIR.glob("*.yml"))

@@ -29,6 +29,20 @@ customer_held as (
     group by customer_id
 ),
 
+sensitivity as (
+    select * from {{ ref('int_customer_sensitivity_scored') }}
+    where as_of_date = {{ business_date() }}
+),
+
+billing as (
+    select * from {{ ref('int_customer_billing_summarised') }}
+    where as_of_date = {{ business_date() }}
+),
+
+segmented as (
+    select * from {{ ref('int_customer_segmented') }}
+),
+
 -- What the customer is like and holds already, as codes.
 customer_coded as (
     select
@@ -44,6 +58,14 @@ customer_coded as (
                 case
                     when subscriptions_counted.fixed_voice_subscription_count > 0
                         then 'fixed_voice'
+                end,
+                case
+                    when
+                        sensitivity.fee_sensitivity_band = 'high'
+                        or sensitivity.complaint_sensitivity_band = 'high'
+                        or billing.account_state = 'suspended'
+                        or segmented.is_flea_customer
+                        then 'not_to_be_sold_to'
                 end
             ],
             null
@@ -51,6 +73,9 @@ customer_coded as (
     from subscriptions_counted
     full outer join interpreted using (customer_id)
     left join customer_held using (customer_id)
+    left join sensitivity using (customer_id)
+    left join billing using (customer_id)
+    left join segmented using (customer_id)
 ),
 
 -- A million customers share a few thousand combinations: each is judged once.
@@ -68,6 +93,10 @@ combination_suited as (
         on
             service_in_force.needed_code = any(combination.codes)
             and coalesce(service_in_force.excluded_code <> all(combination.codes), true)
+            -- Nothing that costs is offered to who is sensitive or owes (BI-09).
+            and not (
+                service_in_force.is_paid_offer and 'not_to_be_sold_to' = any(combination.codes)
+            )
     order by
         combination.codes asc,
         service_in_force.priority asc,
