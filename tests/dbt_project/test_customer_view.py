@@ -283,7 +283,7 @@ def test_flea_customers_are_told_from_loyal_ones(operator: Operator) -> None:
 def test_recipe_of_the_analysts_runs(operator: Operator, recipe: Recipe) -> None:
     with psycopg.connect(operator.url) as connection:
         connection.execute("set role retention_analyst")
-        rows = connection.execute(recipe.sql).fetchall()  # type: ignore[arg-type]
+        rows = connection.execute(recipe.sql).fetchall()
     assert rows or recipe.may_be_empty
 
 
