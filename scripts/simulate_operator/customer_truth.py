@@ -54,17 +54,17 @@ class CustomerTruth:
         self._usage = world.sources["mobile_usage"]
         mobile_count = len(self._usage.lines)
         self._use = {
-            name: np.zeros(mobile_count, dtype="int64")
+            name: np.zeros(mobile_count, dtype="int64" if name.endswith("kb") else "int32")
             for name in ("month_kb", "kb", "minutes", "messages")
         }
-        self._complaints = np.zeros((self._count, len(CATEGORIES)), dtype="int64")
-        self._bill_queries = np.zeros(self._count, dtype="int64")
+        self._complaints = np.zeros((self._count, len(CATEGORIES)), dtype="int32")
+        self._bill_queries = np.zeros(self._count, dtype="int32")
         self._last_complaint = np.full(self._count, ALWAYS)
-        self._stays = np.zeros(self._count, dtype="int64")
-        self._roaming_cents = np.zeros(self._count, dtype="int64")
+        self._stays = np.zeros(self._count, dtype="int32")
+        self._roaming_cents = np.zeros(self._count, dtype="int32")
         self._charged_month = ALWAYS
         self._services = _Services(self._count)
-        self._points = np.zeros(self._count, dtype="int64")
+        self._points = np.zeros(self._count, dtype="int32")
         self._points_changed = np.full(self._count, ALWAYS)
         month_start = midnight(self._day.replace(day=1))
         use_start = self._end - np.timedelta64(USE_DAYS, "D")
@@ -102,7 +102,7 @@ class CustomerTruth:
         customer = self._usage.customer[stays["mobile"].to_numpy()[is_recent]]
         np.add.at(self._stays, customer, 1)
         cents = np.rint(stays["roaming_fee_amount"].to_numpy()[is_recent] * 100)
-        np.add.at(self._roaming_cents, customer, cents.astype("int64"))
+        np.add.at(self._roaming_cents, customer, cents.astype("int32"))
 
     def see_use(self, use: pa.Table) -> None:
         """Add up one day's use, in which every mobile line has a row at most."""
@@ -244,10 +244,10 @@ class _Services:
     """What a month's value-added services come to per customer."""
 
     def __init__(self, count: int) -> None:
-        self.allowance = np.zeros(count)
-        self.used = np.zeros(count)
-        self.package_fee = np.zeros(count)
-        self.other_fee = np.zeros(count)
+        self.allowance_kb = np.zeros(count, dtype="int32")
+        self.used_kb = np.zeros(count, dtype="int32")
+        self.package_cents = np.zeros(count, dtype="int32")
+        self.other_cents = np.zeros(count, dtype="int32")
         self.has_tone = np.zeros(count, dtype=bool)
 
     def add(self, services: pa.Table, customer: Array, lives: Array, end: np.datetime64) -> None:
@@ -257,22 +257,24 @@ class _Services:
         is_held = lives & ~(stops < end)
         fee = services["function_fee_amount"].to_numpy()
         fee = fee + services["information_fee_amount"].to_numpy()
-        np.add.at(self.package_fee, customer, fee * is_package)
-        np.add.at(self.other_fee, customer, fee * ~is_package)
+        cents = np.rint(fee * 100).astype("int32")
+        np.add.at(self.package_cents, customer, cents * is_package)
+        np.add.at(self.other_cents, customer, cents * ~is_package)
         self.has_tone[customer[pc.equal(kind, TONE).to_numpy() & is_held]] = True
         counted = is_package & is_held
-        for total, name in ((self.allowance, "allowance_kb"), (self.used, "used_kb")):
-            np.add.at(total, customer[counted], services[name].to_numpy()[counted])
+        for total, name in ((self.allowance_kb, "allowance_kb"), (self.used_kb, "used_kb")):
+            kilobytes = services[name].to_numpy()[counted].astype("int32")
+            np.add.at(total, customer[counted], kilobytes)
 
     def columns(self) -> dict[str, Any]:
         """Return the columns; the fee of data packages stands beside that of all else."""
-        has_package = self.allowance > 0
-        ratio = np.round(self.used / np.where(has_package, self.allowance, 1), 4)
+        has_package = self.allowance_kb > 0
+        ratio = np.round(self.used_kb / np.where(has_package, self.allowance_kb, 1), 4)
         return {
             "data_used_ratio": pa.array(ratio, mask=~has_package),
             "has_ring_back_tone": self.has_tone,
-            "data_package_fee_amount": np.round(self.package_fee, 2),
-            "value_added_fee_amount": np.round(self.other_fee, 2),
+            "data_package_fee_amount": self.package_cents / 100,
+            "value_added_fee_amount": self.other_cents / 100,
         }
 
 

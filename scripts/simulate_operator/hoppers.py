@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.simulate_operator.behaviour import DUE_DAYS, Bills, Churn, Engagement
-from scripts.simulate_operator.event_rows import chosen
+from scripts.simulate_operator.event_rows import chosen, texts
 from scripts.simulate_operator.parameters import Parameters
 from scripts.simulate_operator.population import (
     Population,
@@ -351,7 +351,11 @@ def _links(numbers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _appended(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    return pd.concat([frame, rows[list(frame.columns)].astype(frame.dtypes)], ignore_index=True)
+    """Return both; texts in one piece, as each source would make itself a copy of several."""
+    both = pd.concat([frame, rows[list(frame.columns)].astype(frame.dtypes)], ignore_index=True)
+    for name in both.columns[both.dtypes == "str"]:
+        both[name] = pd.array(texts(both[name]), dtype="str")
+    return both
 
 
 def _extend_engagement(engagement: Engagement, count: int) -> None:

@@ -107,7 +107,7 @@ def draw_clues(world: World) -> Array:
     customers = world.population.customers
     end = end_of(world.parameters.business_date)
     years = (end - customers["birth_date"].to_numpy()).astype("int64") / (365.25 * DAY)
-    found = np.full((len(customers), CLUES_OF_ONE), -1)
+    found = np.full((len(customers), CLUES_OF_ONE), -1, dtype="int8")
     codes = [clue.code for clue in CLUES]
     for number, clue in enumerate(CLUES):
         low, high = clue.ages

@@ -69,6 +69,8 @@ def text_of(lines: pa.StringArray) -> memoryview:
     if len(lines) == 0:
         return memoryview(b"")
     _, offsets, content = lines.buffers()
+    if content is None:  # nothing but nulls
+        return memoryview(b"")
     ends = np.frombuffer(offsets, dtype="int32", count=lines.offset + len(lines) + 1)
     return memoryview(content)[ends[lines.offset] : ends[-1]]
 
@@ -126,8 +128,10 @@ def _decimals(array: pa.Array, target: pa.Decimal128Type) -> pa.Array:
 
 def _quoted(field: pa.StringArray, delimiter: str) -> pa.StringArray:
     """Quote the fields with a delimiter, a quote or a line break (RFC 4180)."""
-    needs_quotes = pc.fill_null(pc.match_substring_regex(field, f'[{delimiter}"\r\n]'), False)
-    if not pc.any(needs_quotes).as_py():
+    # All are ASCII, so no part of another character; to search all texts at once takes no time.
+    content = bytes(text_of(field))
+    if not any(mark in content for mark in (delimiter.encode(), b'"', b"\r", b"\n")):
         return field
+    needs_quotes = pc.fill_null(pc.match_substring_regex(field, f'[{delimiter}"\r\n]'), False)
     doubled = pc.replace_substring(field, '"', '""')
     return pc.if_else(needs_quotes, pc.binary_join_element_wise('"', doubled, '"', ""), field)
