@@ -98,6 +98,7 @@ def build(
         DbtBuildFailed: A model or a test failed.
     """
     variables: dict[str, Any] = {"business_date": business_date.isoformat(), **(extra_vars or {})}
+    selection = _selection(stage, select)
     loads = changed_history.newest_loads()
     if stage == HISTORY_STAGE:
         changed = changed_history.begin_build(business_date)
@@ -106,7 +107,7 @@ def build(
     result = run(
         [
             "build",
-            *("--select", _selection(stage, select)),
+            *("--select", selection),
             *("--exclude-resource-type", "unit_test"),
             *("--indirect-selection", "buildable"),
         ],

@@ -47,7 +47,7 @@ returns table (
     is_do_not_call boolean,
     as_of_date date
 )
-language plpgsql stable security definer set search_path = pg_catalog
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
     -- Before the first night there is nobody to find.

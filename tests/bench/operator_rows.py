@@ -103,8 +103,9 @@ MONTHLY: dict[str, LiteralString] = {
         select
             'M' || line, (%(day)s::date - interval '1 month')::date, service.code, service.name,
             service.kind, null, '2024-01-01'::timestamptz, 'app', null, 'personal', null, 5, 0, 0,
-            0, 0, 0, service.allowance_kb, line %% 10000000, 5, 0, %(day)s::date::timestamptz,
-            %(day)s::date, 1
+            0, 0, 0, service.allowance_kb,
+            case when service.kind = 'data_package' then line %% 10000000 end, 5, 0,
+            %(day)s::date::timestamptz, %(day)s::date, 1
         from generate_series(1, %(customers)s) as line
         inner join (
             values

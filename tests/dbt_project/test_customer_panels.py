@@ -37,7 +37,7 @@ SERVICES = (
     ("MMS001", "multimedia_message", 0, None),
 )
 KINDS = ("complaint", "complaint", "bill_query", "inquiry", "recharge")
-CHANNELS = ("hotline", "store", "web_hall", "app", "outbound")
+CHANNELS = ("hotline", "store", "web_hall", "sms_hall", "app", "outbound")
 JUDGED = ("int_customer_interpreted", "int_customer_service_suited")
 
 Row = dict[str, Any]
@@ -251,7 +251,7 @@ def contacts(operator: Operator, night: date) -> dict[str, Row]:
         if day >= months_before(night + DAY, 3):
             count |= {
                 "contact_count_3m": True,
-                "electronic_contact_count_3m": row["channel"] in ("web_hall", "app"),
+                "electronic_contact_count_3m": row["channel"] in ("web_hall", "sms_hall", "app"),
                 "bill_query_count_3m": kind == "bill_query",
                 "complaint_count_3m": kind == "complaint",
                 "fee_complaint_count_3m": row["complaint_category"] == "fee",

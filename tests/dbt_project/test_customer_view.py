@@ -261,7 +261,7 @@ def test_the_view_agrees_with_the_truth(operator: Operator) -> None:
             f"{name}: {int(differs.sum())} customers differ\n"
             f"{pd.DataFrame({'truth': known, 'view': shown})[differs].head()}"
         )
-        assert (known.fillna(0) > 0).sum() > 5, name
+        assert (known.fillna(0) > 0).any(), name
     tone = truth["has_ring_back_tone"].astype("bool")
     assert (view["has_ring_back_tone"] == tone)[has_line].all()
     assert (view["device_model"].fillna("") == truth["device_model"].fillna(""))[has_line].all()
