@@ -125,9 +125,18 @@ def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
     affected = {
         "dialer.call_task",
         "marts.customer_360",
+        "marts.fct_account_manager_assignment",
+        "marts.fct_base_snapshot",
         "marts.fct_churn_feature",
         "marts.fct_churn_label",
+        "marts.fct_customer_month",
+        "marts.fct_customer_tier",
+        "marts.fct_late_payment",
+        "marts.fct_list_membership",
+        "marts.fct_payment",
         "marts.fct_retention_decision",
+        "marts.rpt_base_retention",
+        "marts.rpt_value_concentration",
         "ml.churn_score",
     }
     assert {mark for mark in stale_relations() if mark[3] is not None} == {
