@@ -12,7 +12,7 @@ final as (
         {{ business_date() }} as business_date,
         customer_id,
         coalesce(
-            array_agg(distinct list_code) filter (where list_scheme = 'colour'), '{}'::text []
+            array_agg(distinct list_code) filter (where list_scheme = 'colour'), '{}'::text[]
         ) as colour_codes,
         bool_or(list_scheme = 'red_black' and list_code = 'red') as is_on_red_list,
         bool_or(list_scheme = 'red_black' and list_code = 'black') as is_on_black_list,

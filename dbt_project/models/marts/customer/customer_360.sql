@@ -275,8 +275,10 @@ final as (
         suited.suitable_service_code,
         suited.suitable_service_zh,
         suited.suitable_service_en,
-        nullif(concat_ws('；', complaint_handling.avoid_zh, fee_handling.avoid_zh), '') as to_avoid_zh,
-        nullif(concat_ws('；', complaint_handling.do_zh, fee_handling.do_zh), '') as to_do_zh,
+        nullif(concat_ws('；', complaint_handling.avoid_zh, fee_handling.avoid_zh), '')
+            as to_avoid_zh,
+        nullif(concat_ws('；', complaint_handling.do_zh, fee_handling.do_zh), '')
+            as to_do_zh,
         segmented.tier_treatment_code,
         segmented.account_manager_staff_id,
         revisited.last_revisit_tag,

@@ -21,7 +21,7 @@ rule as (
 
 rule_in_force as (
     select * from rule
-    where is_enabled and {{ in_force(business_date(), 'rule') }}
+    where rule.is_enabled and {{ in_force(business_date(), 'rule') }}
 ),
 
 -- Of entries that begin on the same day the one that lasts longest holds.
