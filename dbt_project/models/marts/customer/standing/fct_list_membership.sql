@@ -17,11 +17,12 @@ measured as (
 
 rule as (
     select * from {{ ref('list_rule') }}
+    where is_enabled
 ),
 
 rule_in_force as (
     select * from rule
-    where rule.is_enabled and {{ in_force(business_date(), 'rule') }}
+    where {{ in_force(business_date(), 'rule') }}
 ),
 
 -- Of entries that begin on the same day the one that lasts longest holds.
