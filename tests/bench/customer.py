@@ -31,7 +31,8 @@ FIRST_DAYS = {1: date(2026, 10, 20), 3: date(2026, 8, 20), 12: date(2025, 11, 20
 HISTORY_FACTOR = 1.3
 VIEW = "customer_360"
 VIEW_TARGET_RATIO = 0.75
-WAREHOUSE_MODELS = ("intermediate", "marts")
+# Arrays as PostgreSQL writes them: the view only hands them on.
+DUCKDB_TYPES = {"text[]": "varchar", "numeric": "decimal(18, 6)", "jsonb": "varchar"}
 
 
 @dataclass(frozen=True)
@@ -183,12 +184,8 @@ class View:
             csv = self.folder / f"{node['name']}.csv"
             psql(f"\\copy {node['schema']}.{node['name']} to '{csv}' (format csv, header)")
             types = {
-                name: "varchar[]" if column["data_type"] == "text[]" else column["data_type"]
+                name: DUCKDB_TYPES.get(column["data_type"], column["data_type"] or "varchar")
                 for name, column in node["columns"].items()
-            }
-            types = {
-                name: "decimal(18, 6)" if kind == "numeric" else kind
-                for name, kind in types.items()
             }
             with duckdb.connect() as connection:
                 connection.execute(
@@ -197,7 +194,7 @@ class View:
                 )
             csv.unlink()
             query = query.replace(node["relation_name"], f'"{node["name"]}"')
-        return query
+        return query.replace("array[]::text[]", "'{}'")
 
 
 def _use_database(name: str) -> None:
