@@ -99,8 +99,8 @@ def build(
     """
     variables: dict[str, Any] = {"business_date": business_date.isoformat(), **(extra_vars or {})}
     selection = _selection(stage, select)
-    loads = changed_history.newest_loads()
     if stage == HISTORY_STAGE:
+        loads = changed_history.newest_loads()
         changed = changed_history.begin_build(business_date)
         variables["changed_from"] = {name: day.isoformat() for name, day in changed.items()}
     # buildable leaves out tests that look at a model of a later stage, which may not exist yet.

@@ -7,15 +7,8 @@ source as (
     where business_date <= {{ business_date() }}
 ),
 
--- One sort serves all as-of dates: each version holds until the next one of its key.
 version as (
-    select
-        source.*,
-        lead(source.changed_at) over (
-            partition by trim(source.customer_id), source.attribute_code
-            order by source.changed_at, source.business_date, source.extract_load_id
-        ) as superseded_at
-    from source
+    {{ delta_versions('source', 'trim(source.customer_id), source.attribute_code') }}
 ),
 
 final as (
@@ -27,10 +20,7 @@ final as (
         version.changed_at,
         version.business_date as delivered_date
     from as_of
-    inner join version on version.changed_at < {{ end_of('as_of.as_of_date') }}
-    where
-        version.superseded_at is null
-        or version.superseded_at >= {{ end_of('as_of.as_of_date') }}
+    inner join version on {{ holds_at_end_of('as_of.as_of_date', 'version') }}
 )
 
 select * from final
