@@ -1,6 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)
+# Every step is a process of its own: it must not compile its libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install demo nightly test lint format up down psql bench docs lock
 

@@ -32,6 +32,8 @@ STAGES = ("transform", "decide")
 HISTORY_STAGE = "transform"  # builds the facts that keep events by day or month
 THREADS = 4
 TIMEOUT_SECONDS = 3600
+# dbt hands what this prefix names to macros, and notes it in its artifacts, without parsing anew.
+SETTINGS_VARIABLE = "DBT_ENV_CUSTOM_ENV_BUILD"
 FAILED_STATUSES = ("error", "fail", "runtime error")
 MESSAGE_LIMIT = 600
 
@@ -78,7 +80,7 @@ class DbtResult:
 def build(
     stage: str,
     business_date: date,
-    extra_vars: dict[str, Any] | None = None,
+    extra_settings: dict[str, Any] | None = None,
     *,
     select: str | None = None,
     target_dir: Path | None = None,
@@ -87,22 +89,22 @@ def build(
 
     Args:
         stage: A dbt tag, one of `STAGES`.
-        business_date: Handed to dbt as the variable `business_date`.
-        extra_vars: Further variables, such as `observation_dates` (a list of ISO dates).
+        business_date: Handed to dbt as the setting `business_date` (macros/build_setting.sql).
+        extra_settings: Further settings, such as `observation_dates` (a list of ISO dates).
         select: Names of models to build instead of the whole stage, with all of the stage that
-            they rest on (which must see the same variables).
+            they rest on (which must see the same settings).
         target_dir: Where dbt keeps its artifacts, by default DBT_TARGET_PATH or var/dbt/target.
             Builds that run at the same time need one each.
 
     Raises:
         DbtBuildFailed: A model or a test failed.
     """
-    variables: dict[str, Any] = {"business_date": business_date.isoformat(), **(extra_vars or {})}
+    settings = {"business_date": business_date.isoformat(), **(extra_settings or {})}
     selection = _selection(stage, select)
     if stage == HISTORY_STAGE:
         loads = changed_history.newest_loads()
         changed = changed_history.begin_build(business_date)
-        variables["changed_from"] = {name: day.isoformat() for name, day in changed.items()}
+        settings["changed_from"] = {name: day.isoformat() for name, day in changed.items()}
     # buildable leaves out tests that look at a model of a later stage, which may not exist yet.
     result = run(
         [
@@ -111,7 +113,7 @@ def build(
             *("--exclude-resource-type", "unit_test"),
             *("--indirect-selection", "buildable"),
         ],
-        variables,
+        settings,
         target_dir,
     )
     if stage == HISTORY_STAGE and select is None:
@@ -125,14 +127,14 @@ def run_unit_tests(business_date: date, target_dir: Path | None = None) -> DbtRe
     Unit tests take the types of their rows from the tables and the rules from the seeds, so these
     are built first, the tables empty: never do this to a warehouse in use.
     """
-    variables = {"business_date": business_date.isoformat()}
+    settings = {"business_date": business_date.isoformat()}
     build_empty = ["build", "--empty", "--resource-type", "seed", "--resource-type", "model"]
-    run(build_empty, variables, target_dir)
-    return run(["test", "--select", "test_type:unit"], variables, target_dir)
+    run(build_empty, settings, target_dir)
+    return run(["test", "--select", "test_type:unit"], settings, target_dir)
 
 
 def run(
-    command: Sequence[str], variables: dict[str, Any], target_dir: Path | None = None
+    command: Sequence[str], settings: dict[str, Any], target_dir: Path | None = None
 ) -> DbtResult:
     """Run one dbt command as the transformer and return its result; raise if a node failed."""
     target = target_dir or _default_target_dir()
@@ -141,8 +143,8 @@ def run(
     results_file.unlink(missing_ok=True)  # never judge the run before
     started = time.monotonic()
     finished = subprocess.run(
-        [_dbt_executable(), *command, *_options(variables, target)],
-        env=_environment(),
+        [_dbt_executable(), *command, *_options(target)],
+        env=_environment(settings),
         cwd=DBT_PROJECT_DIR,
         capture_output=True,
         text=True,
@@ -174,16 +176,16 @@ def _selection(stage: str, select: str | None) -> str:
     return " ".join(f"+{name},tag:{stage}" for name in select.split())
 
 
-def _options(variables: dict[str, Any], target: Path) -> list[str]:
+def _options(target: Path) -> list[str]:
     """Return the options of every dbt command."""
-    options = ["--vars", json.dumps(variables), "--target-path", str(target), "--no-use-colors"]
+    options = ["--target-path", str(target), "--no-use-colors"]
     options += ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
     options += ["--log-path", str(target.parent / "logs"), "--quiet"]
     return options
 
 
-def _environment() -> dict[str, str]:
-    """Return the environment of dbt: the connection as transformer, and no telemetry."""
+def _environment(settings: dict[str, Any]) -> dict[str, str]:
+    """Return the environment of dbt: the connection as transformer, settings, and no telemetry."""
     url = make_url(warehouse.url(Role.TRANSFORMER))
     role = str(url.query.get("options", "")).removeprefix("-c role=")
     connection = {
@@ -198,7 +200,8 @@ def _environment() -> dict[str, str]:
         "DBT_THREADS": str(THREADS),
     }
     telemetry = {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}
-    return {**os.environ, **connection, **telemetry, "PYTHONUTF8": "1"}
+    custom = {SETTINGS_VARIABLE: json.dumps(settings), "PYTHONUTF8": "1"}
+    return {**os.environ, **connection, **telemetry, **custom}
 
 
 def _default_target_dir() -> Path:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 import tempfile
-import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -41,24 +41,39 @@ def server() -> Iterator[str]:
         warehouse.stop()
 
 
+@contextmanager
+def migrated_database(server: str) -> Iterator[str]:
+    """Make a migrated database and drop it in the end; yields its URI.
+
+    Its name is the first free one, so that the next test's has the same: dbt keeps what it has
+    parsed with the name of the database.
+    """
+    with psycopg.connect(server, autocommit=True) as connection:
+        taken = {row[0] for row in connection.execute("select datname from pg_database")}
+        name = next(name for n in itertools.count(1) if (name := f"test_{n}") not in taken)
+        database = sql.Identifier(name)
+        connection.execute(
+            sql.SQL("create database {} template {}").format(database, sql.Identifier(TEMPLATE))
+        )
+        connection.execute(
+            sql.SQL("alter database {} set timezone to 'Asia/Shanghai'").format(database)
+        )
+        yield warehouse.url(database=name)
+        connection.execute(sql.SQL("drop database {} with (force)").format(database))
+
+
 @pytest.fixture
 def warehouse_db(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Give the test a migrated database of its own; WAREHOUSE_URL points there. Yields its URI."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} template {}").format(
-                sql.Identifier(name), sql.Identifier(TEMPLATE)
-            )
-        )
-        connection.execute(
-            sql.SQL("alter database {} set timezone to 'Asia/Shanghai'").format(
-                sql.Identifier(name)
-            )
-        )
-        monkeypatch.setenv("WAREHOUSE_URL", warehouse.url(database=name))
-        yield os.environ["WAREHOUSE_URL"]
-        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with migrated_database(server) as url:
+        monkeypatch.setenv("WAREHOUSE_URL", url)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def target_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return this process's folder for dbt's artifacts: what is parsed once serves all tests."""
+    return tmp_path_factory.mktemp("dbt") / "target"
 
 
 @pytest.fixture(scope="session")

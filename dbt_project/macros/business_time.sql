@@ -3,14 +3,15 @@
     local time and converted once, so that it does not depend on the time zone of the connection.
 -#}
 
-{#- The date this build is for. -#}
+{#- The date this build is for, as a literal. -#}
 {% macro business_date() -%}
-    date '{{ var("business_date") }}'
+    date '{{ build_setting("business_date") }}'
 {%- endmacro %}
 
-{#- Array of the days for which features and labels are built. -#}
+{#- Array of the days for which features and labels are built: given, or the business date alone. -#}
 {% macro observation_dates() -%}
-    array['{{ var("observation_dates", [var("business_date")]) | join("', '") }}']::date []
+    {%- set days = build_setting("observation_dates", [build_setting("business_date")]) -%}
+    array['{{ days | join("', '") }}']::date []
 {%- endmacro %}
 
 {#- Query: the days as of which customers and lines are looked at, the business date among them. -#}
@@ -20,7 +21,8 @@
 
 {#- The earliest of them, a literal: what is bounded by it is read by index or not at all. -#}
 {% macro earliest_as_of_date() -%}
-    date '{{ ([var("business_date")] + (var("observation_dates", []) | list)) | map("string") | min }}'
+    {%- set days = build_setting("observation_dates", []) | list + [build_setting("business_date")] -%}
+    date '{{ days | map("string") | min }}'
 {%- endmacro %}
 
 {#- timestamptz of the end of a day, exclusive. -#}

@@ -47,12 +47,12 @@ def landing(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def own_places(
-    warehouse_db: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    warehouse_db: str, target_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     """Keep Airflow, dbt and the exported files of the test apart from the project's own."""
     del warehouse_db
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "airflow"))
-    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "dbt"))
+    monkeypatch.setenv("DBT_TARGET_PATH", str(target_dir))
     monkeypatch.setenv("EXPORT_DIR", str(tmp_path / "export"))
     yield
 

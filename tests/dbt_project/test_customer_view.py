@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -27,7 +26,7 @@ from scripts.contracts import Column, Extract, read_extracts
 from scripts.load_extracts import load_all
 from scripts.simulate_operator.delivering import deliver
 from scripts.simulate_operator.parameters import Parameters
-from tests.conftest import TEMPLATE
+from tests.conftest import migrated_database
 from tests.recipes import Recipe, read_recipes
 
 MONTH_END = date(2026, 10, 31)
@@ -67,30 +66,16 @@ def operator(
     server: str, target_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Operator]:
     folder = tmp_path_factory.mktemp("operator")
-    name = f"operator_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(
-            sql.SQL("create database {} template {}").format(
-                sql.Identifier(name), sql.Identifier(TEMPLATE)
-            )
-        )
-        admin.execute(
-            sql.SQL("alter database {} set timezone to 'Asia/Shanghai'").format(
-                sql.Identifier(name)
-            )
-        )
-        with pytest.MonkeyPatch.context() as environment:
-            url = warehouse.url(database=name)
-            environment.setenv("WAREHOUSE_URL", url)
-            deliver(PARAMETERS, folder / "landing", folder / "truth")
-            load_all(NIGHT, folder / "landing")
-            _mark_personal_values(url)
-            _plant_the_future(url)
-            _build(MONTH_END, target_dir)
-            month_end_rows = _all_rows(url)
-            _build(NIGHT, target_dir)
-            yield Operator(url, target_dir, folder / "truth", month_end_rows)
-        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+    with migrated_database(server) as url, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("WAREHOUSE_URL", url)
+        deliver(PARAMETERS, folder / "landing", folder / "truth")
+        load_all(NIGHT, folder / "landing")
+        _mark_personal_values(url)
+        _plant_the_future(url)
+        _build(MONTH_END, target_dir)
+        month_end_rows = _all_rows(url)
+        _build(NIGHT, target_dir)
+        yield Operator(url, target_dir, folder / "truth", month_end_rows)
 
 
 def _build(night: date, target_dir: Path) -> None:

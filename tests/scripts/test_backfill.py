@@ -77,9 +77,9 @@ def test_loads_in_date_order_and_goes_on_where_it_stopped(tmp_path: Path) -> Non
 
 
 def test_a_correction_builds_again_the_nights_that_rest_on_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, target_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "dbt"))
+    monkeypatch.setenv("DBT_TARGET_PATH", str(target_dir))
     landing, console = tmp_path / "landing", Console(file=StringIO())
     for day in (FIRST, SECOND):
         deliver(landing, "crm", "plan", day, PLAN)
