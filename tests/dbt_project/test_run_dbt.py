@@ -16,7 +16,7 @@ def test_connection_takes_the_role_with_only_an_administrators_url(
     monkeypatch.setenv(
         "WAREHOUSE_URL", "postgresql://admin:secret@db.example:5433/retention?sslmode=require"
     )
-    environment = run_dbt._environment()
+    environment = run_dbt._environment({})
     assert environment["DBT_HOST"] == "db.example"
     assert environment["DBT_PORT"] == "5433"
     assert environment["DBT_USER"] == "admin"
@@ -31,7 +31,7 @@ def test_connection_uses_a_socket_directory_and_no_password(
 ) -> None:
     monkeypatch.delenv("RETENTION_TRANSFORMER_PASSWORD", raising=False)
     monkeypatch.setenv("WAREHOUSE_URL", "postgresql://postgres@/retention?host=/var/run/pg")
-    environment = run_dbt._environment()
+    environment = run_dbt._environment({})
     assert environment["DBT_HOST"] == "/var/run/pg"
     assert environment["DBT_USER"] == "retention_transformer"
     assert environment["DBT_ENV_SECRET_PASSWORD"] == ""
