@@ -15,8 +15,9 @@ MODELS = sorted(MODEL_DIR.rglob("*.sql"))
 
 
 def _is_view(model: Path) -> bool:
-    is_in_folder_of_views = {"staging", "measured", "monthly"} & set(model.parts)
-    return bool(is_in_folder_of_views) or "materialized='view'" in model.read_text(encoding="utf-8")
+    text = model.read_text(encoding="utf-8")
+    is_in_folder_of_views = bool({"staging", "measured", "monthly"} & set(model.parts))
+    return "materialized='view'" in text or (is_in_folder_of_views and "materialized=" not in text)
 
 
 PUBLIC = [file for file in MODELS if "marts" in file.parts]

@@ -7,11 +7,18 @@ subscription as (
     where product_type = 'mobile'
 ),
 
+-- The calendar month to date and the last 30 days: what reaches further back. Bounded by literals,
+-- which all workers read by.
 usage as (
     select * from {{ ref('int_mobile_usage_daily') }}
+    where
+        usage_date
+        >= least(
+            date_trunc('month', {{ earliest_as_of_date() }})::date, {{ earliest_as_of_date() }} - 29
+        )
+        and usage_date <= {{ business_date() }}
 ),
 
--- The calendar month to date and the last 30 days: what reaches further back.
 as_of_window as (
     select
         as_of_date,

@@ -6,8 +6,12 @@ subscription as (
     select * from {{ ref('int_subscription_active') }}
 ),
 
+-- Bounded by literals, which all workers read by.
 usage as (
     select * from {{ ref('int_broadband_usage_daily') }}
+    where
+        usage_date > {{ earliest_as_of_date() }} - 60
+        and usage_date <= {{ business_date() }}
 ),
 
 subscription_used as (

@@ -11,7 +11,7 @@ parameter as (
 ),
 
 subscription as (
-    select * from {{ ref('stg_crm__subscription') }}
+    select * from {{ ref('int_subscription_dated') }}
     where as_of_date = {{ business_date() }}
 ),
 

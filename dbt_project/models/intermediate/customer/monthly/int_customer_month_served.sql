@@ -1,5 +1,5 @@
 with subscription as (
-    select * from {{ ref('stg_crm__subscription') }}
+    select * from {{ ref('int_subscription_dated') }}
     where as_of_date = {{ business_date() }}
 ),
 

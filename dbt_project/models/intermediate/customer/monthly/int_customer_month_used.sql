@@ -1,6 +1,22 @@
+-- Stored, unlike its neighbours: the insert of fct_customer_month would read by one worker alone.
+{{ config(materialized='table') }}
+
 with subscription as (
-    select * from {{ ref('stg_crm__subscription') }}
+    select * from {{ ref('int_subscription_dated') }}
     where as_of_date = {{ business_date() }}
+),
+
+-- The month of each day: looked up, since to find it anew for every row costs more than to read it.
+calendar as (
+    select
+        day::date as usage_date,
+        date_trunc('month', day)::date as calendar_month
+    from
+        generate_series(
+            {{ changed_from(var('customer_month_extracts'), 'month') }}::timestamp,
+            {{ business_date() }},
+            interval '1 day'
+        ) as day
 ),
 
 mobile as (
@@ -19,26 +35,28 @@ broadband as (
 
 mobile_month as (
     select
-        date_trunc('month', usage_date)::date as calendar_month,
-        subscription_id,
-        sum(cmnet_kb::bigint + cmwap_kb) as mobile_data_kb,
-        sum(voice_minutes) as voice_minutes,
-        sum(sms_count) as sms_count,
-        sum(mms_count) as mms_count,
-        count(*) filter (where cmnet_kb > 0 or cmwap_kb > 0) as mobile_data_day_count
+        calendar.calendar_month,
+        mobile.subscription_id,
+        sum(mobile.cmnet_kb::bigint + mobile.cmwap_kb) as mobile_data_kb,
+        sum(mobile.voice_minutes) as voice_minutes,
+        sum(mobile.sms_count) as sms_count,
+        sum(mobile.mms_count) as mms_count,
+        count(*) filter (where mobile.cmnet_kb > 0 or mobile.cmwap_kb > 0) as mobile_data_day_count
     from mobile
-    group by date_trunc('month', usage_date)::date, subscription_id
+    inner join calendar on mobile.usage_date = calendar.usage_date
+    group by calendar.calendar_month, mobile.subscription_id
 ),
 
 broadband_month as (
     select
-        date_trunc('month', usage_date)::date as calendar_month,
-        subscription_id,
-        sum(download_bytes) as download_bytes,
-        sum(upload_bytes) as upload_bytes,
-        sum(online_minutes) as online_minutes
+        calendar.calendar_month,
+        broadband.subscription_id,
+        sum(broadband.download_bytes) as download_bytes,
+        sum(broadband.upload_bytes) as upload_bytes,
+        sum(broadband.online_minutes) as online_minutes
     from broadband
-    group by date_trunc('month', usage_date)::date, subscription_id
+    inner join calendar on broadband.usage_date = calendar.usage_date
+    group by calendar.calendar_month, broadband.subscription_id
 ),
 
 subscription_month as (
