@@ -8,9 +8,7 @@
 -#}
 {% macro get_incremental_change_validity_sql(arg_dict) %}
     {%- set target = arg_dict["target_relation"] %}
-    delete from {{ target }} where valid_from >= {{ business_date() }};
-
-    update {{ target }} set valid_to = null where valid_to >= {{ business_date() }};
+    {{ take_back_periods(target) }}
 
     delete from {{ target }} as held
     using {{ arg_dict["temp_relation"] }} as tonight

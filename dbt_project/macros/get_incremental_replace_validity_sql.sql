@@ -17,9 +17,7 @@
         {%- set equal = "=" if column in arg_dict["unique_key"] else "is not distinct from" -%}
         {%- do same.append("held." ~ column ~ " " ~ equal ~ " tonight." ~ column) -%}
     {%- endfor %}
-    delete from {{ target }} where ({{ replaced }}) or valid_from >= {{ business_date() }};
-
-    update {{ target }} set valid_to = null where valid_to >= {{ business_date() }};
+    {{ take_back_periods(target, replaced) }}
 
     update {{ target }} as held set valid_to = {{ business_date() }}
     where

@@ -14,19 +14,8 @@ manager as (
     select * from {{ ref('int_account_manager_employed') }}
 ),
 
--- As the nights before left it, whatever this or a later night has written already.
 standing as (
-    {%- if is_incremental() %}
-        select * from {{ this }}
-        where
-            valid_from < {{ business_date() }}
-            and (valid_to is null or valid_to >= {{ business_date() }})
-    {%- else %}
-        select
-            null::text as customer_id,
-            null::text as staff_id
-        where false
-    {%- endif %}
+    {{ standing_periods({'customer_id': 'text', 'staff_id': 'text'}) }}
 ),
 
 -- As long as both are there.

@@ -14,22 +14,14 @@ assigned as (
     select * from {{ ref('int_tier_profile_assigned') }}
 ),
 
--- As the nights before left it, whatever this or a later night has written already.
 standing as (
-    {%- if is_incremental() %}
-        select * from {{ this }}
-        where
-            valid_from < {{ business_date() }}
-            and (valid_to is null or valid_to >= {{ business_date() }})
-    {%- else %}
-        select
-            null::text as customer_id,
-            null::text as scheme_code,
-            null::text as tier_code,
-            null::numeric as measured_value,
-            null::date as valid_from
-        where false
-    {%- endif %}
+    {{ standing_periods({
+        'customer_id': 'text',
+        'scheme_code': 'text',
+        'tier_code': 'text',
+        'measured_value': 'numeric',
+        'valid_from': 'date',
+    }) }}
 ),
 
 customer_assigned as (

@@ -1,0 +1,27 @@
+{#- Periods of validity (valid_from, valid_to) as the nights before tonight left them. -#}
+
+{#-
+    Query of what held before tonight in the model's own table, whatever this or a later night has
+    written there already; of no rows where there is no table yet, with the types in `columns`.
+-#}
+{% macro standing_periods(columns) -%}
+    {%- if is_incremental() %}
+        select * from {{ this }}
+        where
+            valid_from < {{ business_date() }}
+            and (valid_to is null or valid_to >= {{ business_date() }})
+    {%- else %}
+        select
+            {%- for column, data_type in columns.items() %}
+            null::{{ data_type }} as {{ column }}{{ "," if not loop.last }}
+            {%- endfor %}
+        where false
+    {%- endif %}
+{%- endmacro %}
+
+{#- Statements that take back what this night or a later one wrote, in part or (`replaced`) whole. -#}
+{% macro take_back_periods(target, replaced="false") -%}
+    delete from {{ target }} where ({{ replaced }}) or valid_from >= {{ business_date() }};
+
+    update {{ target }} set valid_to = null where valid_to >= {{ business_date() }};
+{%- endmacro %}
