@@ -107,7 +107,8 @@ listed as (
     select * from {{ ref('int_customer_listed') }}
 ),
 
-handling as (
+-- Not materialised: a table read twice would keep what follows from the workers.
+handling as not materialized (
     select * from {{ ref('sensitivity_handling') }}
 ),
 
