@@ -84,8 +84,11 @@ def warnings() -> set[tuple[str, str]]:
 
 
 def expected_warnings(truth: Path) -> set[tuple[str, str]]:
-    with (truth / "expected_warning.csv").open(encoding="utf-8", newline="") as file:
-        return {(row["rule_code"], row["subscription_id"]) for row in csv.DictReader(file)}
+    expected = set()
+    for name in ("expected_warning.csv", "source_warning.csv"):
+        with (truth / name).open(encoding="utf-8", newline="") as file:
+            expected |= {(row["rule_code"], row["subscription_id"]) for row in csv.DictReader(file)}
+    return expected
 
 
 def published() -> list[dict[str, Any]]:
@@ -161,7 +164,7 @@ def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
         "export_call_list": "success",
     }
     expected = expected_warnings(tmp_path / "truth")
-    assert len({rule for rule, _ in expected}) == 9
+    assert len({rule for rule, _ in expected}) == 14
     assert warnings() == expected
     first_counts, first_tasks = counts(), published()
     assert first_tasks

@@ -27,6 +27,26 @@ optical_loss as (
     select * from {{ ref('int_optical_loss_measured') }}
 ),
 
+provisioning_delay as (
+    select * from {{ ref('int_provisioning_delay_measured') }}
+),
+
+no_resource as (
+    select * from {{ ref('int_no_resource_measured') }}
+),
+
+new_install_fault as (
+    select * from {{ ref('int_new_install_fault_measured') }}
+),
+
+triple_hazard as (
+    select * from {{ ref('int_triple_hazard_measured') }}
+),
+
+hazard_area as (
+    select * from {{ ref('int_hazard_area_measured') }}
+),
+
 measured as (
     select * from repeat_fault
     union all
@@ -39,6 +59,16 @@ measured as (
     select * from high_traffic
     union all
     select * from optical_loss
+    union all
+    select * from provisioning_delay
+    union all
+    select * from no_resource
+    union all
+    select * from new_install_fault
+    union all
+    select * from triple_hazard
+    union all
+    select * from hazard_area
 ),
 
 -- Only a line that lives can be at risk.
