@@ -6,57 +6,12 @@ with subscription as (
     where as_of_date = {{ business_date() }}
 ),
 
--- The month of each day: looked up, since to find it anew for every row costs more than to read it.
-calendar as (
-    select
-        day::date as usage_date,
-        date_trunc('month', day)::date as calendar_month
-    from
-        generate_series(
-            {{ changed_from(var('customer_month_extracts'), 'month') }}::timestamp,
-            {{ business_date() }},
-            interval '1 day'
-        ) as day
-),
-
-mobile as (
-    select * from {{ ref('int_mobile_usage_daily') }}
-    where
-        usage_date >= {{ changed_from(var('customer_month_extracts'), 'month') }}
-        and usage_date <= {{ business_date() }}
-),
-
-broadband as (
-    select * from {{ ref('int_broadband_usage_daily') }}
-    where
-        usage_date >= {{ changed_from(var('customer_month_extracts'), 'month') }}
-        and usage_date <= {{ business_date() }}
-),
-
 mobile_month as (
-    select
-        calendar.calendar_month,
-        mobile.subscription_id,
-        sum(mobile.cmnet_kb::bigint + mobile.cmwap_kb) as mobile_data_kb,
-        sum(mobile.voice_minutes) as voice_minutes,
-        sum(mobile.sms_count) as sms_count,
-        sum(mobile.mms_count) as mms_count,
-        count(*) filter (where mobile.cmnet_kb > 0 or mobile.cmwap_kb > 0) as mobile_data_day_count
-    from mobile
-    inner join calendar on mobile.usage_date = calendar.usage_date
-    group by calendar.calendar_month, mobile.subscription_id
+    select * from {{ ref('int_mobile_month_used') }}
 ),
 
 broadband_month as (
-    select
-        calendar.calendar_month,
-        broadband.subscription_id,
-        sum(broadband.download_bytes) as download_bytes,
-        sum(broadband.upload_bytes) as upload_bytes,
-        sum(broadband.online_minutes) as online_minutes
-    from broadband
-    inner join calendar on broadband.usage_date = calendar.usage_date
-    group by calendar.calendar_month, broadband.subscription_id
+    select * from {{ ref('int_broadband_month_used') }}
 ),
 
 subscription_month as (

@@ -12,6 +12,11 @@ usage as (
     select * from {{ ref('int_broadband_usage_daily') }}
 ),
 
+windowed as (
+    select * from {{ ref('int_broadband_usage_windowed') }}
+    where as_of_date = {{ business_date() }}
+),
+
 rule_in_force as (
     select
         rule.rule_code,
@@ -22,7 +27,17 @@ rule_in_force as (
     where {{ in_force(business_date(), 'rule') }}
 ),
 
-subscription_used as (
+-- Thirty days are added up already; of any other window the days are read.
+line_used as (
+    select
+        windowed.subscription_id,
+        rule_in_force.rule_code,
+        rule_in_force.minimum_online_hours,
+        windowed.download_bytes_30d::numeric + windowed.upload_bytes_30d as total_bytes,
+        windowed.online_minutes_30d::numeric as online_minutes
+    from rule_in_force
+    inner join windowed on rule_in_force.window_start_date = windowed.as_of_date - 29
+    union all
     select
         usage.subscription_id,
         rule_in_force.rule_code,
@@ -31,11 +46,17 @@ subscription_used as (
         sum(usage.online_minutes)::numeric as online_minutes
     from rule_in_force
     inner join usage on rule_in_force.window_start_date <= usage.usage_date
-    inner join subscription on usage.subscription_id = subscription.subscription_id
     where
-        subscription.product_type = 'broadband'
+        rule_in_force.window_start_date <> {{ business_date() }} - 29
         and usage.usage_date <= {{ business_date() }}
     group by usage.subscription_id, rule_in_force.rule_code, rule_in_force.minimum_online_hours
+),
+
+subscription_used as (
+    select line_used.*
+    from line_used
+    inner join subscription on line_used.subscription_id = subscription.subscription_id
+    where subscription.product_type = 'broadband'
 ),
 
 -- Few online hours make any traffic look heavy, so below the minimum nothing is measured.

@@ -1,0 +1,52 @@
+with daily as (
+    select * from {{ ref('int_broadband_usage_daily') }}
+),
+
+windowed as (
+    select * from {{ ref('int_broadband_usage_windowed') }}
+    where as_of_date = {{ business_date() }}
+),
+
+-- The month of each day: looked up, since to find it anew for every row costs more than to read it.
+-- Only of months that are over; the one that runs is added up already.
+calendar as (
+    select
+        day::date as usage_date,
+        date_trunc('month', day)::date as calendar_month
+    from
+        generate_series(
+            {{ changed_from(var('customer_month_extracts'), 'month') }}::timestamp,
+            date_trunc('month', {{ business_date() }}) - interval '1 day',
+            interval '1 day'
+        ) as day
+),
+
+this_month as (
+    select date_trunc('month', {{ business_date() }})::date as calendar_month
+    where
+        {{ changed_from(var('customer_month_extracts'), 'month') }}
+        <= date_trunc('month', {{ business_date() }})
+),
+
+final as (
+    select
+        calendar.calendar_month,
+        daily.subscription_id,
+        sum(daily.download_bytes) as download_bytes,
+        sum(daily.upload_bytes) as upload_bytes,
+        sum(daily.online_minutes) as online_minutes
+    from calendar
+    inner join daily on calendar.usage_date = daily.usage_date
+    group by calendar.calendar_month, daily.subscription_id
+    union all
+    select
+        this_month.calendar_month,
+        windowed.subscription_id,
+        windowed.download_bytes_month as download_bytes,
+        windowed.upload_bytes_month as upload_bytes,
+        windowed.online_minutes_month as online_minutes
+    from this_month
+    inner join windowed on this_month.calendar_month <= windowed.last_used_date
+)
+
+select * from final

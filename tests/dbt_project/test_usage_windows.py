@@ -1,0 +1,192 @@
+"""Windows of usage, whichever night they go on from: held against plain sums of what was delivered.
+
+Nights in and out of order, one left out, one repeated, a month that turns, late and corrected days.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from scripts import changed_history, run_dbt
+from scripts.contracts import find_extract
+from scripts.raw_tables import create_partition_statement
+
+DAY = timedelta(days=1)
+FIRST_NIGHT = date(2026, 11, 27)
+FIRST_DAY = date(2026, 9, 15)
+LINES = [f"L{number}" for number in range(25)]
+MOBILE = [
+    "incoming_minutes",
+    "sms_count",
+    "mms_count",
+    "cmnet_kb",
+    "cmwap_kb",
+    "competitor_call_count",
+]
+BROADBAND = ["download_bytes", "upload_bytes", "online_minutes"]
+UNSAID = "outgoing_minutes outgoing_call_count incoming_call_count contact_count video_kb social_kb"
+UNSAID += " web_kb game_kb"
+SUMMED = {
+    "mobile": ("cmnet_kb_month", "data_kb_30d", "voice_minutes_30d", "data_day_count_30d"),
+    "broadband": ("upload_bytes_month", "download_bytes_30d", "download_bytes_before"),
+}
+# Business date of the build, and the usage days of the deliveries that came before it, by their
+# business date. 28 November is built once more after the month has turned.
+NIGHTS: list[tuple[date, dict[date, list[date]]]] = [
+    (FIRST_NIGHT, {}),
+    (date(2026, 11, 28), {date(2026, 11, 28): [date(2026, 11, 28)]}),
+    (
+        date(2026, 11, 29),
+        {date(2026, 11, 29): [date(2026, 11, 29), date(2026, 11, 22), date(2026, 10, 30)]},
+    ),
+    (
+        date(2026, 12, 1),
+        {
+            date(2026, 11, 30): [date(2026, 11, 30)],
+            date(2026, 12, 1): [date(2026, 12, 1), date(2026, 11, 30)],
+        },
+    ),
+    (date(2026, 12, 1), {}),
+    (date(2026, 11, 28), {}),
+    (date(2026, 12, 2), {date(2026, 12, 2): [date(2026, 12, 2)]}),
+    (date(2026, 12, 3), {date(2026, 12, 3): [date(2026, 12, 3)]}),
+]
+
+
+@dataclass
+class Operator:
+    """What was delivered: by business date, line and day the measures of the day."""
+
+    chance: random.Random
+    delivered: dict[tuple[date, str, date], dict[str, int]] = field(default_factory=dict)
+
+    def use(self, delivered: date, days: Iterable[date]) -> None:
+        for day in days:
+            for line in LINES:
+                if self.chance.random() < 0.8:
+                    self.delivered[delivered, line, day] = {
+                        name: self.chance.choice((0, self.chance.randrange(9000)))
+                        for name in (*MOBILE, *BROADBAND)
+                    }
+
+    def days_as_of(self, night: date, kind: str) -> dict[tuple[str, date], dict[str, int]]:
+        """Return what holds of each line and day until a night, of what was delivered until then.
+
+        Of mobile use the newest delivery, of broadband the fullest.
+        """
+        known = [key for key in self.delivered if key[0] <= night and key[2] <= night]
+        if kind == "mobile":
+            known.sort()
+        else:
+            known.sort(key=lambda key: (*_fullness(self.delivered[key]), key[0]))
+        return {(line, day): self.delivered[delivered, line, day] for delivered, line, day in known}
+
+    def windows(self, night: date) -> dict[str, dict[str, tuple[int, ...]]]:
+        """Return the sums of `SUMMED` by kind of line and line."""
+        found: dict[str, dict[str, tuple[int, ...]]] = {"mobile": {}, "broadband": {}}
+        for kind, line in itertools.product(found, LINES):
+            days = self.days_as_of(night, kind)
+            used = {day: values for (of, day), values in days.items() if of == line}
+            month = [used[day] for day in used if day >= night.replace(day=1)]
+            last = [used[day] for day in used if day > night - 30 * DAY]
+            before = [used[day] for day in used if night - 60 * DAY < day <= night - 30 * DAY]
+            if kind == "mobile" and any(day > night - 31 * DAY for day in used):
+                found["mobile"][line] = (
+                    sum(day["cmnet_kb"] for day in month),
+                    sum(day["cmnet_kb"] + day["cmwap_kb"] for day in last),
+                    sum(day["incoming_minutes"] for day in last),
+                    sum(day["cmnet_kb"] + day["cmwap_kb"] > 0 for day in last),
+                )
+            if kind == "broadband" and (last or before):
+                found["broadband"][line] = (
+                    sum(day["upload_bytes"] for day in month),
+                    sum(day["download_bytes"] for day in last),
+                    sum(day["download_bytes"] for day in before),
+                )
+        return found
+
+
+def _fullness(day: dict[str, int]) -> tuple[int, int]:
+    return day["online_minutes"], day["download_bytes"] + day["upload_bytes"]
+
+
+def load(url: str, operator: Operator, delivered: date) -> None:
+    tables = {"mobile_daily": MOBILE, "broadband_hourly": BROADBAND}
+    with psycopg.connect(url) as connection:
+        for extract, measures in tables.items():
+            contract = find_extract("usage", extract)
+            connection.execute(create_partition_statement(contract, delivered))
+            (number,) = connection.execute(
+                "insert into ops.extract_load (source, extract, business_date, file, status,"
+                " rows_read, rows_loaded, started_at)"
+                " values ('usage', %s, %s, 'f', 'loaded', 1, 1, now()) returning extract_load_id",
+                [extract, delivered],
+            ).fetchone() or (0,)
+            rows = [
+                {"subscription_id": line, "usage_date": day, "business_date": delivered,
+                 "extract_load_id": number, **{name: values[name] for name in measures},
+                 **(dict.fromkeys(UNSAID.split(), 0) if extract == "mobile_daily" else {})}
+                for (of, line, day), values in operator.delivered.items() if of == delivered
+            ]  # fmt: skip
+            statement = sql.SQL("insert into {} ({}) values ({})").format(
+                sql.Identifier("raw", contract.table),
+                sql.SQL(", ").join(map(sql.Identifier, rows[0])),
+                sql.SQL(", ").join(map(sql.Placeholder, rows[0])),
+            )
+            connection.cursor().executemany(statement, rows)
+
+
+def build(night: date, target_dir: Path) -> None:
+    loads = changed_history.newest_loads()
+    changed = changed_history.begin_build(night)
+    settings: dict[str, Any] = {
+        "business_date": night.isoformat(),
+        "changed_from": {name: day.isoformat() for name, day in changed.items()},
+    }
+    models = ["+int_mobile_usage_windowed", "+int_broadband_usage_windowed"]
+    run_dbt.run(
+        ["build", "--select", *models, "--exclude-resource-type", "unit_test"],
+        settings,
+        target_dir,
+    )
+    changed_history.finish_build(night, loads)
+
+
+def windows(url: str, night: date) -> dict[str, dict[str, tuple[int, ...]]]:
+    found = {}
+    with psycopg.connect(url) as connection:
+        for kind, names in SUMMED.items():
+            query = sql.SQL("select subscription_id, {} from {} where as_of_date = %s").format(
+                sql.SQL(", ").join(map(sql.Identifier, names)),
+                sql.Identifier("intermediate", f"int_{kind}_usage_windowed"),
+            )
+            found[kind] = {line: tuple(sums) for line, *sums in connection.execute(query, [night])}
+    return found
+
+
+def test_windows_are_what_a_plain_sum_gives(warehouse_db: str, target_dir: Path) -> None:
+    operator = Operator(random.Random(7))
+    reach = (FIRST_NIGHT - FIRST_DAY).days
+    operator.use(FIRST_NIGHT, [FIRST_DAY + days * DAY for days in range(reach + 1)])
+    load(warehouse_db, operator, FIRST_NIGHT)
+    for night, deliveries in NIGHTS:
+        for delivered, days in deliveries.items():
+            operator.use(delivered, days)
+            load(warehouse_db, operator, delivered)
+        build(night, target_dir)
+        assert windows(warehouse_db, night) == operator.windows(night), night
+    with psycopg.connect(warehouse_db) as connection:
+        held = connection.execute(
+            "select distinct as_of_date from intermediate.int_mobile_usage_windowed order by 1"
+        ).fetchall()
+    assert held == [(date(2026, 12, 1),), (date(2026, 12, 2),), (date(2026, 12, 3),)][-len(held) :]
+    assert len(held) >= 2
