@@ -46,7 +46,8 @@ class Night:
 class Nights:
     """Nights with one, three and twelve months behind them, each built once, when first asked for.
 
-    Every history has a database of its own; the last one stays for the comparison of the view.
+    Every history has a database of its own, which goes when the next is made: a year of a million
+    customers takes 50 GB. What is measured on a history comes before the next.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -70,6 +71,8 @@ class Nights:
         return self.taken[months]
 
     def _take(self, months: int) -> Night:
+        for earlier in self.taken:
+            _drop_database(f"history_{earlier}")
         _use_database(f"history_{months}")
         target_dir = self.folder / f"dbt_{months}" / "target"
         eve = NIGHT - timedelta(days=1)
@@ -96,8 +99,6 @@ def measures(folder: Path) -> list[Measure]:
             f"seconds of a night, {CUSTOMERS:,} customers, 1 month", lambda: nights.seconds(1), 600
         ),
         Limit("share of it that is dbt's own", nights.own_share_of_dbt, 1),
-        Limit("3 months of history, times 1 month", lambda: nights.factor(3), HISTORY_FACTOR),
-        Limit("12 months of history, times 1 month", lambda: nights.factor(12), HISTORY_FACTOR),
         Comparison(
             f"{VIEW} of {CUSTOMERS:,} customers, against DuckDB and psql \\copy",
             ours=view.build,
@@ -105,6 +106,8 @@ def measures(folder: Path) -> list[Measure]:
             target_ratio=VIEW_TARGET_RATIO,
         ),
         Limit("milliseconds to look up who calls, median of 1,000", view.lookup_milliseconds, 1),
+        Limit("3 months of history, times 1 month", lambda: nights.factor(3), HISTORY_FACTOR),
+        Limit("12 months of history, times 1 month", lambda: nights.factor(12), HISTORY_FACTOR),
     ]
 
 
@@ -206,6 +209,13 @@ def _use_database(name: str) -> None:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     os.environ["WAREHOUSE_URL"] = warehouse.url(database=name)
     warehouse.migrate()
+
+
+def _drop_database(name: str) -> None:
+    with psycopg.connect(warehouse.url(database="postgres"), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+        )
 
 
 def _busy_seconds(target_dir: Path) -> float:

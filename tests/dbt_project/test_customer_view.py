@@ -37,6 +37,7 @@ RECIPES = read_recipes(warehouse.PROJECT_DIR / "docs" / "recipes.md")
 
 MARK = "hidden-"
 PHONE_MARK = "19900"  # of eleven digits, so that it can be called
+DIGEST = r"\\x[0-9a-f]{64}"  # may hold any digits by chance
 MARKED = re.compile(rf"{MARK}|{PHONE_MARK}\d{{6}}")
 # Staff write clues into these: the mark goes before them.
 NOTES = {"note", "comment", "membership_reason", "delay_note"}
@@ -190,7 +191,8 @@ def test_only_the_dialers_own_models_carry_a_number_or_a_name(operator: Operator
         for schema, table in _tables(operator.url, ["intermediate"])
         if operator.rows(
             f'select 1 from "{schema}"."{table}" as model'
-            f" where model::text ~ '{MARK}|{PHONE_MARK}[0-9]{{6}}' limit 1"
+            f" where regexp_replace(model::text, '{DIGEST}', '', 'g')"
+            f" ~ '{MARK}|{PHONE_MARK}[0-9]{{6}}' limit 1"
         )
     }
     assert carrying == {"int_customer_dated", "int_subscription_active", "planned_call_task"}
