@@ -19,7 +19,7 @@
         {{ get_table_columns_and_constraints() }};
         {{ distribution }};
         insert into {{ relation }} ({{ adapter.dispatch("get_column_names", "dbt")() }})
-        {{ get_select_subquery(sql) }};
+        {{ select_as_contracted(sql) }};
     {%- else %}
         create {% if temporary %}temporary {% endif %}{{ "table" if is_stored else "view" }} {{ relation }}
         as (
@@ -52,8 +52,6 @@
         {%- for constraint in column.get("constraints", []) -%}
             {%- if constraint.type == "not_null" -%}
                 {%- do actions.append("alter column " ~ column.name ~ " set not null") -%}
-            {%- elif constraint.type == "primary_key" -%}
-                {%- do actions.append("add primary key (" ~ column.name ~ ")") -%}
             {%- else -%}
                 {{ exceptions.raise_compiler_error("no column constraint of type " ~ constraint.type) }}
             {%- endif -%}

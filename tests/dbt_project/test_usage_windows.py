@@ -11,14 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from scripts import changed_history, run_dbt
 from scripts.contracts import find_extract
 from scripts.raw_tables import create_partition_statement
+from tests.dbt_project.nights import build_as_the_night_does, insert
 
 DAY = timedelta(days=1)
 FIRST_NIGHT = date(2026, 11, 27)
@@ -35,6 +34,7 @@ MOBILE = [
 BROADBAND = ["download_bytes", "upload_bytes", "online_minutes"]
 UNSAID = "outgoing_minutes outgoing_call_count incoming_call_count contact_count video_kb social_kb"
 UNSAID += " web_kb game_kb"
+MODELS = ["+int_mobile_usage_windowed", "+int_broadband_usage_windowed"]
 SUMMED = {
     "mobile": ("cmnet_kb_month", "data_kb_30d", "voice_minutes_30d", "data_day_count_30d"),
     "broadband": ("upload_bytes_month", "download_bytes_30d", "download_bytes_before"),
@@ -137,28 +137,7 @@ def load(url: str, operator: Operator, delivered: date) -> None:
                  **(dict.fromkeys(UNSAID.split(), 0) if extract == "mobile_daily" else {})}
                 for (of, line, day), values in operator.delivered.items() if of == delivered
             ]  # fmt: skip
-            statement = sql.SQL("insert into {} ({}) values ({})").format(
-                sql.Identifier("raw", contract.table),
-                sql.SQL(", ").join(map(sql.Identifier, rows[0])),
-                sql.SQL(", ").join(map(sql.Placeholder, rows[0])),
-            )
-            connection.cursor().executemany(statement, rows)
-
-
-def build(night: date, target_dir: Path) -> None:
-    loads = changed_history.newest_loads()
-    changed = changed_history.begin_build(night)
-    settings: dict[str, Any] = {
-        "business_date": night.isoformat(),
-        "changed_from": {name: day.isoformat() for name, day in changed.items()},
-    }
-    models = ["+int_mobile_usage_windowed", "+int_broadband_usage_windowed"]
-    run_dbt.run(
-        ["build", "--select", *models, "--exclude-resource-type", "unit_test"],
-        settings,
-        target_dir,
-    )
-    changed_history.finish_build(night, loads)
+            insert(connection, contract.table, rows)
 
 
 def windows(url: str, night: date) -> dict[str, dict[str, tuple[int, ...]]]:
@@ -182,7 +161,7 @@ def test_windows_are_what_a_plain_sum_gives(warehouse_db: str, target_dir: Path)
         for delivered, days in deliveries.items():
             operator.use(delivered, days)
             load(warehouse_db, operator, delivered)
-        build(night, target_dir)
+        build_as_the_night_does(night, MODELS, target_dir)
         assert windows(warehouse_db, night) == operator.windows(night), night
     with psycopg.connect(warehouse_db) as connection:
         held = connection.execute(

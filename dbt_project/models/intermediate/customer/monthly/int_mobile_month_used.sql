@@ -7,25 +7,13 @@ windowed as (
     where as_of_date = {{ business_date() }}
 ),
 
--- The month of each day: looked up, since to find it anew for every row costs more than to read it.
--- Only of months that are over; the one that runs is added up already.
+-- The days of months that are over are read; the month that runs is added up already.
 calendar as (
-    select
-        day::date as usage_date,
-        date_trunc('month', day)::date as calendar_month
-    from
-        generate_series(
-            {{ changed_from(var('customer_month_extracts'), 'month') }}::timestamp,
-            date_trunc('month', {{ business_date() }}) - interval '1 day',
-            interval '1 day'
-        ) as day
+    {{ days_of_months_over() }}
 ),
 
 this_month as (
-    select date_trunc('month', {{ business_date() }})::date as calendar_month
-    where
-        {{ changed_from(var('customer_month_extracts'), 'month') }}
-        <= date_trunc('month', {{ business_date() }})
+    {{ month_that_runs() }}
 ),
 
 final as (

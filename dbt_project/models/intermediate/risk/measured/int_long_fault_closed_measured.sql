@@ -8,15 +8,7 @@ ticket as (
 ),
 
 rule_in_force as (
-    select
-        rule.rule_code,
-        rule.operator,
-        rule.threshold_value,
-        {{ window_start(
-            business_date(), "rule.window_value * ('1 ' || rule.window_unit)::interval"
-        ) }} as window_start_at
-    from rule
-    where {{ in_force(business_date(), 'rule') }}
+    {{ rules_with_window('rule') }}
 ),
 
 ticket_closed as (

@@ -14,13 +14,7 @@ ticket as (
 ),
 
 rule_in_force as (
-    select
-        rule.*,
-        {{ window_start(
-            business_date(), "rule.window_value * ('1 ' || rule.window_unit)::interval"
-        ) }} as window_start_at
-    from rule
-    where {{ in_force(business_date(), 'rule') }}
+    {{ rules_with_window('rule') }}
 ),
 
 -- The first fault after each installation that the operator caused.

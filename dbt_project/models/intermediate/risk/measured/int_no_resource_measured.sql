@@ -8,13 +8,7 @@ service_order as (
 ),
 
 rule_in_force as (
-    select
-        rule.*,
-        {{ window_start(
-            business_date(), "rule.window_value * ('1 ' || rule.window_unit)::interval"
-        ) }} as window_start_at
-    from rule
-    where {{ in_force(business_date(), 'rule') }}
+    {{ rules_with_window('rule') }}
 ),
 
 -- What was answered after the business date was still unanswered on it.

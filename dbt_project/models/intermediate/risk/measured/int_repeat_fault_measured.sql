@@ -8,13 +8,7 @@ dispatch as (
 ),
 
 rule_in_force as (
-    select
-        rule.rule_code,
-        {{ window_start(
-            business_date(), "rule.window_value * ('1 ' || rule.window_unit)::interval"
-        ) }} as window_start_at
-    from rule
-    where {{ in_force(business_date(), 'rule') }}
+    {{ rules_with_window('rule') }}
 ),
 
 -- What counts is how often somebody had to be sent (障碍派单), not how often the customer reported.
