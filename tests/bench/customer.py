@@ -126,6 +126,7 @@ class View:
         with connect(None) as connection:
             connection.execute(sql.SQL("drop table if exists bench.customer_360"))
             connection.execute(self.statements)
+            connection.execute("set default_statistics_target = 20")  # as analyze_table.sql does
             connection.execute("analyze bench.customer_360")
 
     def build_in_duckdb(self) -> None:

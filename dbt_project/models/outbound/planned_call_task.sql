@@ -9,7 +9,12 @@ customer as (
 ),
 
 warnings as (
-    select * from {{ ref('int_customer_warnings_summarised') }}
+    select * from {{ ref('fct_customer_risk') }}
+    where business_date = {{ business_date() }}
+),
+
+soothing as (
+    select * from {{ ref('int_customer_to_soothe') }}
 ),
 
 score as (
@@ -36,6 +41,8 @@ final as (
                 concat(
                     revisit_tag.tag_name_zh || '。',
                     '风险：' || warnings.rule_names_zh || '。',
+                    '安抚：' || soothing.guidance_zh || '。',
+                    '可补偿' || nullif(soothing.subsidy_amount, 0) || '元。',
                     '沟通要点：' || nullif(score.churn_reasons_zh, '') || '。'
                 ),
                 '[|''";`\\\r\n\t]', '', 'g'
@@ -46,6 +53,7 @@ final as (
     inner join customer on decision.customer_id = customer.customer_id
     inner join revisit_tag on decision.revisit_tag = revisit_tag.revisit_tag
     left join warnings on decision.customer_id = warnings.customer_id
+    left join soothing on decision.customer_id = soothing.customer_id
     left join score on decision.customer_id = score.customer_id
     where decision.is_eligible
 )

@@ -19,6 +19,8 @@ final as (
             + test.has_high_energy_noise::integer
             + test.has_line_imbalance::integer
         ) as hazard_count,
+        test.noise_margin_db,
+        test.attainable_rate_mbps,
         test.tested_at
     from as_of
     inner join test

@@ -14,7 +14,16 @@ billing as (
 ),
 
 warnings as (
-    select * from {{ ref('int_customer_warnings_summarised') }}
+    select * from {{ ref('fct_customer_risk') }}
+    where business_date = {{ business_date() }}
+),
+
+risk_weight as (
+    select * from {{ ref('retention_parameter') }}
+),
+
+soothing as (
+    select * from {{ ref('int_customer_to_soothe') }}
 ),
 
 score as (
@@ -50,8 +59,11 @@ candidate as (
         customer_id,
         subscriptions_counted.as_of_date as business_date,
         warnings.worst_subscription_id as subscription_id,
-        case when warnings.customer_id is null then 'churn_warning' else 'risk_soothing' end
-            as revisit_tag,
+        case
+            when soothing.needs_explanation then 'fault_explanation'
+            when warnings.customer_id is not null then 'risk_soothing'
+            else 'churn_warning'
+        end as revisit_tag,
         coalesce(warnings.rule_codes, array[]::text[]) as rule_codes,
         warnings.highest_risk_level,
         score.churn_probability,
@@ -59,16 +71,22 @@ candidate as (
         coalesce(
             greatest(billing.invoice_amount_90d, subscriptions_counted.monthly_rent_amount), 0
         ) as monthly_value_amount,
-        coalesce(warnings.risk_weight, parameter.risk_weight_none) as risk_weight,
+        risk_weight.parameter_value as risk_weight,
         coalesce(score.churn_probability, parameter.churn_probability_default)
             as churn_probability_used
     from subscriptions_counted
     left join warnings using (customer_id)
+    left join soothing using (customer_id)
     left join score using (customer_id)
     left join billing using (customer_id)
     cross join parameter
+    inner join risk_weight
+        on
+            'risk_weight_' || coalesce(warnings.highest_risk_level, 'none')
+            = risk_weight.parameter_name
     where
         warnings.customer_id is not null
+        or soothing.needs_explanation
         or score.churn_probability >= parameter.churn_probability_minimum
 ),
 

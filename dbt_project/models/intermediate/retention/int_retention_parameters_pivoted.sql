@@ -13,10 +13,7 @@ final as (
         ) as churn_probability_minimum,
         max(parameter_value) filter (
             where parameter_name = 'churn_probability_default'
-        ) as churn_probability_default,
-        max(parameter_value) filter (
-            where parameter_name = 'risk_weight_none'
-        ) as risk_weight_none
+        ) as churn_probability_default
     from parameter
     having count(*) > 0
 )

@@ -69,7 +69,8 @@ sensitivity as (
 ),
 
 warnings as (
-    select * from {{ ref('int_customer_warnings_summarised') }}
+    select * from {{ ref('fct_customer_risk') }}
+    where business_date = {{ business_date() }}
 ),
 
 score as (

@@ -11,6 +11,8 @@ final as (
         has_loose_joint,
         has_high_energy_noise,
         has_line_imbalance,
+        noise_margin_db,
+        attainable_rate_mbps,
         tested_at,
         business_date as delivered_date
     from source
