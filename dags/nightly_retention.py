@@ -8,7 +8,7 @@ then the night goes on without it, and what rests on it is marked stale.
 **Inputs**: `landing/<source>/<extract>/<business_date>/`, contracts in `expectations/extracts/`.
 
 **Outputs**: `marts.*`, `ml.churn_score`, `dialer.call_list` and `dialer.call_task`, the files for
-the dialer in `var/export/`, and the night's trace in `ops.*`.
+the dialer and the workstations in `var/export/`, and the night's trace in `ops.*`.
 
 **Parameters**: `business_date` (YYYY-MM-DD, default: yesterday), `landing_dir` (default:
 LANDING_DIR or `landing/`), `patience_minutes` (how long to wait for a source after it is due;
@@ -99,6 +99,10 @@ def nightly_retention() -> None:
         run_step(steps.export_call_list)
 
     @task
+    def export_marks() -> None:
+        run_step(steps.export_marks)
+
+    @task
     def summarize() -> None:
         run_step(steps.summarize)
 
@@ -115,6 +119,7 @@ def nightly_retention() -> None:
         check_call_list(),
         publish_call_list(),
         export_call_list(),
+        export_marks(),
         summarize(),
     )
 

@@ -27,6 +27,7 @@ from typing import Any
 
 from scripts import database
 from scripts.arguments import step_parser
+from scripts.export_folder import private_folder, whole_file
 from scripts.warehouse import PROJECT_DIR, Role
 
 EXPORT_DIR = Path(os.environ.get("EXPORT_DIR") or PROJECT_DIR / "var" / "export")
@@ -364,18 +365,14 @@ def _write(folder: Path, contents: Mapping[str, bytes], manifest: bytes) -> None
 
     The files hold phone numbers: only the account that runs the pipeline may read them.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    private_folder(folder)
     (folder / MANIFEST).unlink(missing_ok=True)
     for stale in folder.glob(f"{LAYOUT_NAME}*"):
         if stale.name not in contents:
             stale.unlink()
     for name, content in [*contents.items(), (MANIFEST, manifest)]:
-        draft = folder / f".{name}.part"
-        draft.unlink(missing_ok=True)
-        draft.touch(mode=0o600, exist_ok=False)
-        draft.write_bytes(content)
-        draft.replace(folder / name)
+        with whole_file(folder / name) as file:
+            file.write(content)
 
 
 def _counts(result: ExportResult) -> str:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +181,43 @@ def export_call_list(business_date: date) -> None:
     with _step("export_call_list", business_date, Role.TRANSFORMER) as run:
         result = export(business_date, EXPORT_DIR)
         run.counts = {"tasks": result.task_count, "exported": result.exported_count}
+
+
+def export_marks(business_date: date) -> None:
+    """Write the colour marks as files, one for each workstation."""
+    from scripts.export_tables import MARKS, export
+
+    with _step("export_marks", business_date, Role.TRANSFORMER) as run:
+        run.counts = export(MARKS, business_date)
+
+
+def export_risk_lists(business_date: date) -> None:
+    """Write the risk lists of the month that ended last before the business date, or with it."""
+    from scripts.export_tables import RISK_LISTS, export, last_of_month_before
+
+    with _step("export_risk_lists", business_date, Role.TRANSFORMER) as run:
+        last_night = last_of_month_before(business_date + timedelta(days=1))
+        run.counts = export(RISK_LISTS, last_night)
+        if not run.counts:
+            run.skip(f"the night of {last_night} has written no risk list: run that night first")
+
+
+def check_risk_answers(business_date: date) -> None:
+    """Count which departments owe answers to their risk lists, and how many came too late."""
+    with _step("check_risk_answers", business_date, Role.TRANSFORMER) as run:
+        owing = fetch_all(
+            Role.TRANSFORMER,
+            "select department, count(*) filter (where answered_date is null) as missing,"
+            " count(*) as late from marts.fct_risk_answer where is_late"
+            " group by department order by department",
+        )
+        run.counts = {row["department"]: row["late"] for row in owing}
+        if owing:
+            run.message = "too late: " + ", ".join(
+                f"{row['department']} {row['late']} ({row['missing']} not yet answered)"
+                for row in owing
+            )
+            log.warning("%s", run.message)
 
 
 def summarize(business_date: date) -> None:

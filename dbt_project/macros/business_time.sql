@@ -52,3 +52,8 @@
         + extract(month from age({{ day }}, {{ first_day }}))
     )
 {%- endmacro %}
+
+{#- Whether a day is the last of its month. -#}
+{% macro is_last_of_month(day) -%}
+    extract(day from {{ day }} + 1) = 1
+{%- endmacro %}

@@ -38,6 +38,11 @@
         {{ answer }}.feedback_id desc
 {%- endmacro %}
 
+{#- Key by which an answer to a monthly risk list finds its row. -#}
+{% macro risk_answer_key(subscription_id, risk_month) -%}
+    {{ subscription_id }} || '|' || to_char({{ risk_month }}, 'YYYY-MM')
+{%- endmacro %}
+
 {% macro is_order_ended(order) -%}
     {{ order }}.order_state in ('verified', 'cancelled')
 {%- endmacro %}

@@ -105,6 +105,7 @@ def repeat_without_airflow(landing: Path) -> None:
     nightly_steps.check_call_list(NIGHT)
     nightly_steps.publish_call_list(NIGHT)
     nightly_steps.export_call_list(NIGHT)
+    nightly_steps.export_marks(NIGHT)
 
 
 def stale_relations() -> set[tuple[str, str, str, date]]:
@@ -162,6 +163,7 @@ def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
         "check_call_list": "success",
         "publish_call_list": "success",
         "export_call_list": "success",
+        "export_marks": "success",
     }
     expected = expected_warnings(tmp_path / "truth")
     assert len({rule for rule, _ in expected}) == 14

@@ -28,6 +28,7 @@ STEPS = [
     "check_call_list",
     "publish_call_list",
     "export_call_list",
+    "export_marks",
     "summarize",
 ]
 

@@ -62,6 +62,7 @@ final as (
         due.subscription_id,
         due.cause_code,
         due.soothing_kind,
+        due.soothing_team,
         due.guidance_zh,
         due.star_level,
         due.is_operator_cause,

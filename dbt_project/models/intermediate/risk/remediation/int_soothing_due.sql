@@ -47,6 +47,7 @@ judged as (
     select
         affected.*,
         rule.soothing_kind,
+        rule.soothing_team,
         rule.guidance_zh,
         customer.star_level,
         rule.policy_code as policy_granted,
@@ -67,6 +68,7 @@ final as (
         judged.subscription_id,
         judged.cause_code,
         judged.soothing_kind,
+        judged.soothing_team,
         judged.guidance_zh,
         judged.star_level,
         judged.is_operator_cause,
