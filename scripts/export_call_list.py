@@ -16,7 +16,6 @@ import hashlib
 import io
 import json
 import logging
-import os
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -27,10 +26,9 @@ from typing import Any
 
 from scripts import database
 from scripts.arguments import step_parser
-from scripts.export_folder import private_folder, whole_file
-from scripts.warehouse import PROJECT_DIR, Role
+from scripts.export_folder import export_dir, private_folder, whole_file
+from scripts.warehouse import Role
 
-EXPORT_DIR = Path(os.environ.get("EXPORT_DIR") or PROJECT_DIR / "var" / "export")
 LAYOUT_NAME = "vicidial_standard"
 MANIFEST = "manifest.json"
 DELIMITER = "|"
@@ -135,7 +133,7 @@ VICIDIAL_STANDARD: tuple[Field, ...] = (
 
 def export(
     business_date: date,
-    out_dir: Path = EXPORT_DIR,
+    out_dir: Path,
     *,
     is_dry_run: bool = False,
     is_open_only: bool = False,
@@ -402,7 +400,7 @@ def _log(result: ExportResult) -> None:
 
 def main() -> int:
     parser = step_parser(__doc__)
-    parser.add_argument("--out-dir", type=Path, default=EXPORT_DIR)
+    parser.add_argument("--out-dir", type=Path, default=export_dir())
     parser.add_argument("--dry-run", action="store_true", help="check and count, write nothing")
     parser.add_argument("--open-only", action="store_true", help="only what is still to be called")
     arguments = parser.parse_args()

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from scripts.warehouse import PROJECT_DIR
+
+
+def export_dir() -> Path:
+    """Return the folder in which the files of each night lie: EXPORT_DIR, or var/export."""
+    return Path(os.environ.get("EXPORT_DIR") or PROJECT_DIR / "var" / "export")
 
 
 def private_folder(folder: Path) -> Path:

@@ -21,8 +21,7 @@ from psycopg import sql
 
 from scripts.arguments import step_parser
 from scripts.database import Connection, connect
-from scripts.export_call_list import EXPORT_DIR
-from scripts.export_folder import private_folder, whole_file
+from scripts.export_folder import export_dir, private_folder, whole_file
 from scripts.warehouse import Role
 
 log = logging.getLogger(__name__)
@@ -71,9 +70,7 @@ RISK_LISTS = TableExport(
 EXPORTS = {"marks": MARKS, "risk-lists": RISK_LISTS}
 
 
-def export(
-    exported: TableExport, business_date: date, out_dir: Path = EXPORT_DIR
-) -> dict[str, int]:
+def export(exported: TableExport, business_date: date, out_dir: Path) -> dict[str, int]:
     """Write the files of one night; return the rows of each, by its name.
 
     Files of the same night for somebody who has no rows any more are taken away.
@@ -133,7 +130,7 @@ def _write(
 def main() -> int:
     parser = step_parser(__doc__)
     parser.add_argument("what", choices=EXPORTS)
-    parser.add_argument("--out-dir", type=Path, default=EXPORT_DIR)
+    parser.add_argument("--out-dir", type=Path, default=export_dir())
     arguments = parser.parse_args()
     export(EXPORTS[arguments.what], arguments.business_date, arguments.out_dir)
     return 0

@@ -176,28 +176,31 @@ def publish_call_list(business_date: date) -> None:
 
 def export_call_list(business_date: date) -> None:
     """Write the published call lists as files that the dialer imports."""
-    from scripts.export_call_list import EXPORT_DIR, export
+    from scripts.export_call_list import export
+    from scripts.export_folder import export_dir
 
     with _step("export_call_list", business_date, Role.TRANSFORMER) as run:
-        result = export(business_date, EXPORT_DIR)
+        result = export(business_date, export_dir())
         run.counts = {"tasks": result.task_count, "exported": result.exported_count}
 
 
 def export_marks(business_date: date) -> None:
     """Write the colour marks as files, one for each workstation."""
+    from scripts.export_folder import export_dir
     from scripts.export_tables import MARKS, export
 
     with _step("export_marks", business_date, Role.TRANSFORMER) as run:
-        run.counts = export(MARKS, business_date)
+        run.counts = export(MARKS, business_date, export_dir())
 
 
 def export_risk_lists(business_date: date) -> None:
     """Write the risk lists of the month that ended last before the business date, or with it."""
+    from scripts.export_folder import export_dir
     from scripts.export_tables import RISK_LISTS, export, last_of_month_before
 
     with _step("export_risk_lists", business_date, Role.TRANSFORMER) as run:
         last_night = last_of_month_before(business_date + timedelta(days=1))
-        run.counts = export(RISK_LISTS, last_night)
+        run.counts = export(RISK_LISTS, last_night, export_dir())
         if not run.counts:
             run.skip(f"the night of {last_night} has written no risk list: run that night first")
 

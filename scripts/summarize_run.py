@@ -18,7 +18,7 @@ from rich.table import Table
 from scripts.arguments import step_parser
 from scripts.assess_staleness import tell
 from scripts.database import fetch_all
-from scripts.export_call_list import EXPORT_DIR
+from scripts.export_folder import export_dir
 from scripts.warehouse import Role, data_dir, is_embedded
 
 WIDTH = 118
@@ -231,7 +231,7 @@ def _print_places(console: Console, business_date: date) -> None:
     place = str(data_dir()) if is_embedded() else "the server in WAREHOUSE_URL"
     console.print(f"Warehouse: {place} (make psql)", soft_wrap=True)
     console.print(
-        f"Call list files: {EXPORT_DIR / business_date.isoformat()}",
+        f"Call list files: {export_dir() / business_date.isoformat()}",
         soft_wrap=True,
     )
 

@@ -129,6 +129,7 @@ def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
     affected = {
         "dialer.call_task",
         "marts.customer_360",
+        "marts.customer_mark",
         "marts.fct_account_manager_assignment",
         "marts.fct_base_snapshot",
         "marts.fct_churn_feature",

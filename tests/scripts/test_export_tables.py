@@ -69,7 +69,7 @@ def test_each_workstation_gets_its_file_and_a_repeated_night_the_same(tmp_path: 
 def test_the_review_writes_the_lists_of_the_month_that_ended_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "__defaults__", (tmp_path,))
+    monkeypatch.setenv("EXPORT_DIR", str(tmp_path))
     row = ["2026-11-01", "O1", "line", "S1", "S1", "C1", None, "repeat_fault"]
     row += ["high", "1", "查根因", "dispatched", "2026-11-05", "2026-12-15"]
     _fill(RISK_LISTS, [(NIGHT, "field_maintenance", *row)])

@@ -13,7 +13,11 @@ final as (
         dispatch.ticket_id,
         ticket.subscription_id,
         ticket.customer_id,
-        dispatch.dispatched_at
+        dispatch.staff_id,
+        dispatch.dispatched_at,
+        case
+            when dispatch.completed_at < {{ end_of(business_date()) }} then dispatch.completed_at
+        end as completed_at
     from dispatch
     inner join ticket on dispatch.ticket_id = ticket.ticket_id
     where dispatch.dispatched_at < {{ end_of(business_date()) }}
