@@ -225,7 +225,7 @@ def test_two_nights(raw_rows: str, target_dir: Path) -> None:
 
 
 def test_decide_without_transform_names_what_failed(warehouse_db: str, target_dir: Path) -> None:
-    with pytest.raises(run_dbt.DbtBuildFailed, match="int_customer_warnings_summarised"):
+    with pytest.raises(run_dbt.DbtBuildFailed, match="int_customer_to_soothe"):
         run_dbt.build("decide", SECOND_NIGHT, target_dir=target_dir)
 
 
