@@ -36,7 +36,7 @@ repeated as (
         on
             ticket.subscription_id = dispatch.subscription_id
             and ticket.ticket_id <> dispatch.ticket_id
-            and dispatch.completed_at < ticket.reported_at
+            and ticket.reported_at > dispatch.completed_at
             and ticket.reported_at
             <= dispatch.completed_at + rule_in_force.limit_days * interval '1 day'
     order by ticket.ticket_id asc, dispatch.completed_at desc, dispatch.dispatch_id desc
