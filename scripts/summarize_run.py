@@ -78,6 +78,29 @@ WARNINGS: LiteralString = """
     group by rule_code, risk_level
     order by rule_code
 """
+ORDERS: LiteralString = """
+    select
+        opened.owner_team as "department",
+        count(*) filter (where opened.opened_date = %(business_date)s) as "opened tonight",
+        count(*) filter (where held.order_state in ('open', 'dispatched')) as "to be done",
+        count(*) filter (where held.order_state = 'reopened') as "reopened",
+        count(*) filter (where held.order_state = 'done') as "to be verified",
+        count(*) filter (
+            where held.order_state = 'verified' and held.valid_from = %(business_date)s
+        ) as "verified tonight",
+        count(*) filter (
+            where
+            held.order_state in ('open', 'dispatched', 'reopened')
+            and opened.due_date < %(business_date)s
+        ) as "overdue"
+    from marts.fct_remediation_order_state as held
+    inner join intermediate.int_remediation_order_opened as opened using (remediation_order_id)
+    where
+        held.valid_from <= %(business_date)s
+        and (held.valid_to is null or held.valid_to > %(business_date)s)
+    group by opened.owner_team
+    order by opened.owner_team
+"""
 DECISIONS: LiteralString = """
     select
         revisit_tag as "revisit tag",
@@ -152,6 +175,7 @@ def summarize(business_date: date) -> str:
     _print_table(console, "Expectations not met", _rows(NOT_MET, business_date))
     if "transform" in done:
         _print_table(console, "Risk warnings", _rows(WARNINGS, business_date))
+        _print_table(console, "Remediation orders", _rows(ORDERS, business_date))
     _print_model(console, steps)
     if "decide" in done:
         _print_table(console, "Decisions", _rows(DECISIONS, business_date))
@@ -231,7 +255,7 @@ def _print_places(console: Console, business_date: date) -> None:
     place = str(data_dir()) if is_embedded() else "the server in WAREHOUSE_URL"
     console.print(f"Warehouse: {place} (make psql)", soft_wrap=True)
     console.print(
-        f"Call list files: {export_dir() / business_date.isoformat()}",
+        f"Exported files: {export_dir() / business_date.isoformat()}",
         soft_wrap=True,
     )
 

@@ -310,5 +310,14 @@ def _is_of_a_later_night(table: str, row: str) -> bool:
     """Tables by business date keep what later nights reported of themselves."""
     if table == "fct_sensitivity_calibration":  # known from the night on that is named last
         return row.endswith(f"{NIGHT})")
-    is_by_date = table.startswith(("rpt_", "fct_risk", "fct_churn", "fct_retention"))
+    is_by_date = table.startswith(
+        (
+            "rpt_",
+            "fct_risk_warning",
+            "fct_customer_risk",
+            "fct_watched",
+            "fct_churn",
+            "fct_retention",
+        )
+    )
     return is_by_date and row.startswith(f"({NIGHT}")

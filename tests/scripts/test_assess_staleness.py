@@ -157,10 +157,18 @@ def test_marks_and_summary_say_what_rests_on_what(
 
 
 def _summary() -> str:
-    """Return the summary; the one mart that it reads after `transform` is not there."""
+    """Return the summary; the tables that it reads after `transform` are not there."""
     with connect(Role.TRANSFORMER) as connection:
         connection.execute(
             "create table marts.fct_risk_warning"
             " (rule_code text, risk_level text, is_new boolean, business_date date)"
+        )
+        connection.execute(
+            "create table marts.fct_remediation_order_state"
+            " (remediation_order_id text, order_state text, valid_from date, valid_to date)"
+        )
+        connection.execute(
+            "create table intermediate.int_remediation_order_opened"
+            " (remediation_order_id text, owner_team text, opened_date date, due_date date)"
         )
     return summarize(NIGHT)

@@ -13,12 +13,12 @@ billing as (
     where as_of_date = {{ business_date() }}
 ),
 
-warnings as (
+risk as (
     select * from {{ ref('fct_customer_risk') }}
     where business_date = {{ business_date() }}
 ),
 
-risk_weight as (
+weight as (
     select * from {{ ref('retention_parameter') }}
 ),
 
@@ -40,8 +40,7 @@ call_task as (
 
 -- Who shares the number of somebody who must not be called must not be called on it either.
 do_not_call_number as (
-    select distinct contact_phone
-    from customer
+    select distinct contact_phone from customer
     where is_do_not_call and contact_phone is not null
 ),
 
@@ -58,34 +57,32 @@ candidate as (
     select
         customer_id,
         subscriptions_counted.as_of_date as business_date,
-        warnings.worst_subscription_id as subscription_id,
+        risk.worst_subscription_id as subscription_id,
         case
             when soothing.needs_explanation then 'fault_explanation'
-            when warnings.customer_id is not null then 'risk_soothing'
+            when risk.customer_id is not null then 'risk_soothing'
             else 'churn_warning'
         end as revisit_tag,
-        coalesce(warnings.rule_codes, array[]::text[]) as rule_codes,
-        warnings.highest_risk_level,
+        coalesce(risk.rule_codes, array[]::text[]) as rule_codes,
+        risk.highest_risk_level,
         score.churn_probability,
         -- Invoices hold what is used beyond the rent; the rent covers who has few invoices yet.
         coalesce(
             greatest(billing.invoice_amount_90d, subscriptions_counted.monthly_rent_amount), 0
         ) as monthly_value_amount,
-        risk_weight.parameter_value as risk_weight,
+        weight.parameter_value as risk_weight,
         coalesce(score.churn_probability, parameter.churn_probability_default)
             as churn_probability_used
     from subscriptions_counted
-    left join warnings using (customer_id)
+    left join risk using (customer_id)
     left join soothing using (customer_id)
     left join score using (customer_id)
     left join billing using (customer_id)
     cross join parameter
-    inner join risk_weight
-        on
-            'risk_weight_' || coalesce(warnings.highest_risk_level, 'none')
-            = risk_weight.parameter_name
+    inner join weight
+        on concat('risk_weight_', coalesce(risk.highest_risk_level, 'none')) = weight.parameter_name
     where
-        warnings.customer_id is not null
+        risk.customer_id is not null
         or soothing.needs_explanation
         or score.churn_probability >= parameter.churn_probability_minimum
 ),

@@ -1,7 +1,12 @@
 {{ config(materialized='view') }}
 
+-- A past night that is built again takes back what later ones opened.
 with due as (
     select * from {{ ref('int_soothing_due') }}
+    where remediation_order_id in (
+        select order_state.remediation_order_id
+        from {{ ref('fct_remediation_order_state') }} as order_state
+    )
 ),
 
 action as (
