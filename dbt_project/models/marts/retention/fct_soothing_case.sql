@@ -1,12 +1,13 @@
 {{ config(materialized='view') }}
 
+with order_known as (
+    select distinct remediation_order_id from {{ ref('fct_remediation_order_state') }}
+),
+
 -- A past night that is built again takes back what later ones opened.
-with due as (
+due as (
     select * from {{ ref('int_soothing_due') }}
-    where remediation_order_id in (
-        select order_state.remediation_order_id
-        from {{ ref('fct_remediation_order_state') }} as order_state
-    )
+    where remediation_order_id in (select order_known.remediation_order_id from order_known)
 ),
 
 action as (
