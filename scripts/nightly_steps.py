@@ -21,6 +21,7 @@ from psycopg.types.json import Jsonb
 
 from scripts import warehouse
 from scripts.database import connect, fetch_all
+from scripts.export_folder import export_dir
 from scripts.warehouse import PROJECT_DIR, Role
 
 WHAT_TO_DO = "docs/runbooks/how-to-handle-a-failed-night.md"
@@ -177,7 +178,6 @@ def publish_call_list(business_date: date) -> None:
 def export_call_list(business_date: date) -> None:
     """Write the published call lists as files that the dialer imports."""
     from scripts.export_call_list import export
-    from scripts.export_folder import export_dir
 
     with _step("export_call_list", business_date, Role.TRANSFORMER) as run:
         result = export(business_date, export_dir())
@@ -186,7 +186,6 @@ def export_call_list(business_date: date) -> None:
 
 def export_marks(business_date: date) -> None:
     """Write the colour marks as files, one for each workstation."""
-    from scripts.export_folder import export_dir
     from scripts.export_tables import MARKS, export
 
     with _step("export_marks", business_date, Role.TRANSFORMER) as run:
@@ -195,7 +194,6 @@ def export_marks(business_date: date) -> None:
 
 def export_risk_lists(business_date: date) -> None:
     """Write the risk lists of the month that ended last before the business date, or with it."""
-    from scripts.export_folder import export_dir
     from scripts.export_tables import RISK_LISTS, export, last_of_month_before
 
     with _step("export_risk_lists", business_date, Role.TRANSFORMER) as run:

@@ -30,6 +30,16 @@
     (({{ day }} + 1)::timestamp at time zone '{{ var("business_timezone") }}')
 {%- endmacro %}
 
+{#- timestamptz of the start of a day. -#}
+{% macro start_of(day) -%}
+    (({{ day }})::timestamp at time zone '{{ var("business_timezone") }}')
+{%- endmacro %}
+
+{#- timestamptz of the start of the month of the business date. -#}
+{% macro start_of_month() -%}
+    {{ start_of("date_trunc('month', " ~ business_date() ~ ")::date") }}
+{%- endmacro %}
+
 {#- timestamptz that lies `length` (an interval) before the end of a day: the start of a window. -#}
 {% macro window_start(day, length) -%}
     ((({{ day }} + 1)::timestamp - {{ length }}) at time zone '{{ var("business_timezone") }}')

@@ -43,13 +43,19 @@
     {{ subscription_id }} || '|' || to_char({{ risk_month }}, 'YYYY-MM')
 {%- endmacro %}
 
+{#- Whether somebody still has to do the work. -#}
+{% macro is_order_to_be_done(order) -%}
+    {{ order }}.order_state in ('open', 'dispatched', 'reopened')
+{%- endmacro %}
+
 {% macro is_order_ended(order) -%}
     {{ order }}.order_state in ('verified', 'cancelled')
 {%- endmacro %}
 
 {#-
     State after tonight, of an order that has not ended. `answered` holds what was done since it was
-    opened or reopened, null for one that is done; `line` is null once the line lives no more; `needed`, once the cause is gone.
+    opened or reopened, null for one that is done; `line` is null once the line lives no more;
+    `needed`, once the cause is gone.
 -#}
 {% macro next_order_state(order, answered, line, needed) -%}
     case

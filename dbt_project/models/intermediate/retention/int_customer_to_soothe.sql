@@ -17,7 +17,7 @@ outstanding as (
         select action.customer_id from action
         where
             action.customer_id = due.customer_id
-            and action.acted_at >= {{ end_of('due.opened_date - 1') }}
+            and action.acted_at >= {{ start_of('due.opened_date') }}
     )
 ),
 

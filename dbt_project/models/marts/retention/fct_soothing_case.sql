@@ -32,7 +32,7 @@ acted as (
     inner join action
         on
             due.customer_id = action.customer_id
-            and {{ end_of('due.opened_date - 1') }} <= action.acted_at
+            and {{ start_of('due.opened_date') }} <= action.acted_at
     where
         action.remediation_order_id is null
         or action.remediation_order_id = due.remediation_order_id

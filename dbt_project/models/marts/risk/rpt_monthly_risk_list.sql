@@ -28,7 +28,7 @@ order_standing as (
     inner join opened on order_state.remediation_order_id = opened.remediation_order_id
     where
         {{ in_force(business_date(), 'order_state') }}
-        and order_state.order_state in ('open', 'dispatched', 'reopened')
+        and {{ is_order_to_be_done('order_state') }}
         and {{ is_last_of_month(business_date()) }}
 ),
 

@@ -33,7 +33,7 @@ acted as (
             as compensated_count,
         sum(action.compensation_amount) as compensation_amount
     from period
-    inner join action on {{ end_of('period.period_start_date - 1') }} <= action.acted_at
+    inner join action on {{ start_of('period.period_start_date') }} <= action.acted_at
     group by period.period_kind
 ),
 
@@ -57,7 +57,7 @@ customer_judged as (
             where
                 action.customer_id = customer_due.customer_id
                 and action.result_code <> 'unreachable'
-                and action.acted_at >= {{ end_of('customer_due.opened_date - 1') }}
+                and action.acted_at >= {{ start_of('customer_due.opened_date') }}
         ) as is_treated,
         active.customer_id is null as has_left
     from customer_due

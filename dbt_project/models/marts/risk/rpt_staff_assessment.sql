@@ -31,8 +31,7 @@ dispatch_of_month as (
     where
         staff_id is not null
         and {{ is_last_of_month(business_date()) }}
-        and dispatched_at
-        >= {{ end_of("date_trunc('month', " ~ business_date() ~ ")::date - 1") }}
+        and dispatched_at >= {{ start_of_month() }}
     group by staff_id
 ),
 

@@ -1,6 +1,6 @@
 with service_order as (
     select * from {{ ref('stg_service_order__service_order') }}
-    where order_state not in ('completed', 'cancelled', 'rejected', 'failed')
+    where {{ is_service_order_open() }}
 ),
 
 final as (

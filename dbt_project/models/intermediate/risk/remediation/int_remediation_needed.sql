@@ -73,7 +73,7 @@ final as (
         case route_in_force.verification
             when 'no_new_fault' then line.last_fault_at
             when 'measured_again' then line.last_measured_at
-            else {{ end_of('subject_needing.last_raised_date - 1') }}
+            else {{ start_of('subject_needing.last_raised_date') }}
         end as evidence_at,
         case route_in_force.cadence
             when 'monthly'

@@ -15,7 +15,7 @@ dispatch as (
 
 service_order as (
     select * from {{ ref('stg_service_order__service_order') }}
-    where order_state not in ('completed', 'cancelled', 'rejected', 'failed')
+    where {{ is_service_order_open() }}
 ),
 
 order_state as (
@@ -90,7 +90,7 @@ final as (
     inner join opened on order_state.remediation_order_id = opened.remediation_order_id
     where
         {{ in_force(business_date(), 'order_state') }}
-        and order_state.order_state in ('open', 'dispatched', 'reopened')
+        and {{ is_order_to_be_done('order_state') }}
         and opened.due_date < {{ business_date() }}
 )
 

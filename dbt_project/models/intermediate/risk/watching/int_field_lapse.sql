@@ -20,7 +20,7 @@ rule_in_force as (
 ),
 
 month as (
-    select {{ end_of("date_trunc('month', " ~ business_date() ~ ")::date - 1") }} as start_at
+    select {{ start_of_month() }} as start_at
 ),
 
 -- Who worked on the line last before the fault came back.

@@ -31,7 +31,7 @@ survey as (
 month as (
     select
         date_trunc('month', {{ business_date() }})::date as month_start_date,
-        {{ end_of("date_trunc('month', " ~ business_date() ~ ")::date - 1") }} as start_at
+        {{ start_of_month() }} as start_at
     where {{ is_last_of_month(business_date()) }}
 ),
 

@@ -45,7 +45,7 @@ customer_month as (
             < {{ end_of("(month.calendar_month + interval '1 month - 1 day')::date") }}
             and (
                 subscription.terminated_at is null
-                or subscription.terminated_at >= {{ end_of('(month.calendar_month - 1)') }}
+                or subscription.terminated_at >= {{ start_of('month.calendar_month') }}
             )
 ),
 
