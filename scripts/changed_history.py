@@ -27,6 +27,7 @@ EVENT_COLUMNS = {
     "contact_center.interaction": "contacted_at",
     "crm.loyalty_points": "changed_at",
     "fault.trouble_ticket": "reported_at",
+    "line.optical_reading": "measured_at",
     "usage.broadband_hourly": "usage_date",
     "usage.mobile_daily": "usage_date",
     "usage.roaming": "started_at",

@@ -20,17 +20,7 @@ as_of as (
     select
         as_of_date,
         date_trunc('month', as_of_date)::date as month_start_date,
-        {%- if is_incremental() %}
-        case
-            when as_of_date = {{ business_date() }}
-                then (
-                    select max(held.as_of_date) from {{ this }} as held
-                    where held.as_of_date < {{ business_date() }}
-                )
-        end as held_date
-        {%- else %}
-        null::date as held_date
-        {%- endif %}
+        {{ held_date('as_of_date') }} as held_date
     from ({{ as_of_dates() }}) as dates
 ),
 

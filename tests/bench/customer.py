@@ -7,21 +7,21 @@ DuckDB joins the same rows, as Parquet, by the same statement, and psql copies t
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
-import psycopg
 from psycopg import sql
 
 from scripts import run_dbt, warehouse
 from scripts.database import connect
+from tests.bench.histories import busy_seconds, drop_database, use_database
 from tests.bench.measure import Comparison, Limit, Measure
-from tests.bench.operator_rows import deliver_night, fill
+from tests.bench.operator_rows import EXTRACTS, deliver_night, fill
+from tests.bench.parquet import write_parquet
 from tests.bench.processes import psql
 
 CUSTOMERS = int(os.environ.get("BENCH_CUSTOMERS", "1000000"))
@@ -31,8 +31,6 @@ FIRST_DAYS = {1: date(2026, 10, 20), 3: date(2026, 8, 20), 12: date(2025, 11, 20
 HISTORY_FACTOR = 1.3
 VIEW = "customer_360"
 VIEW_TARGET_RATIO = 0.75
-# Arrays as PostgreSQL writes them: the view only hands them on.
-DUCKDB_TYPES = {"text[]": "varchar", "numeric": "decimal(18, 6)", "jsonb": "varchar"}
 
 
 @dataclass(frozen=True)
@@ -72,22 +70,22 @@ class Nights:
 
     def _take(self, months: int) -> Night:
         for earlier in self.taken:
-            _drop_database(f"history_{earlier}")
-        _use_database(f"history_{months}")
+            drop_database(f"history_{earlier}")
+        use_database(f"history_{months}")
         target_dir = self.folder / f"dbt_{months}" / "target"
         eve = NIGHT - timedelta(days=1)
         with connect(None) as connection:
-            fill(connection, CUSTOMERS, FIRST_DAYS[months], eve)
+            fill(connection, CUSTOMERS, dict.fromkeys(EXTRACTS, FIRST_DAYS[months]), eve)
         for stage in run_dbt.STAGES:
             run_dbt.build(stage, eve, target_dir=target_dir)
         with connect(None) as connection:
-            deliver_night(connection, CUSTOMERS, NIGHT)
+            deliver_night(connection, CUSTOMERS, NIGHT, EXTRACTS)
         started = time.perf_counter()
         run_dbt.build("transform", NIGHT, target_dir=target_dir)
-        busy = _busy_seconds(target_dir)
+        busy = busy_seconds(target_dir)
         run_dbt.build("decide", NIGHT, select=VIEW, target_dir=target_dir)
         seconds = time.perf_counter() - started
-        return Night(seconds, busy + _busy_seconds(target_dir))
+        return Night(seconds, busy + busy_seconds(target_dir))
 
 
 def measures(folder: Path) -> list[Measure]:
@@ -164,7 +162,7 @@ class View:
         if self.statements:
             return
         self.nights.seconds(1)
-        _use_database("history_1")
+        use_database("history_1")
         target_dir = self.folder / "dbt_1" / "target"
         run_dbt.build("decide", NIGHT, target_dir=target_dir)
         [written] = target_dir.glob(f"run/**/{VIEW}.sql")
@@ -182,58 +180,15 @@ class View:
     def _export_parents(self, query: str, target_dir: Path) -> str:
         """Write each model that the view reads; return the query with them as DuckDB's views."""
         manifest = run_dbt.read_manifest(target_dir)
-        (self.folder / "parents").mkdir(exist_ok=True)
         for parent in manifest["nodes"][f"model.retention.{VIEW}"]["depends_on"]["nodes"]:
             node = manifest["nodes"][parent]
-            csv = self.folder / f"{node['name']}.csv"
-            psql(f"\\copy {node['schema']}.{node['name']} to '{csv}' (format csv, header)")
-            types = {
-                name: DUCKDB_TYPES.get(column["data_type"], column["data_type"] or "varchar")
-                for name, column in node["columns"].items()
-            }
-            with duckdb.connect() as connection:
-                connection.execute(
-                    f"copy (select * from read_csv('{csv}', header = true, types = {types}))"
-                    f" to '{self.folder}/parents/{node['name']}.parquet' (format parquet)"
-                )
-            csv.unlink()
+            write_parquet(
+                self.folder / f"parents/{node['name']}.parquet",
+                f"select * from {node['schema']}.{node['name']}",
+                {
+                    name: column["data_type"] or "varchar"
+                    for name, column in node["columns"].items()
+                },
+            )
             query = query.replace(node["relation_name"], f'"{node["name"]}"')
         return query.replace("array[]::text[]", "'{}'")
-
-
-def _use_database(name: str) -> None:
-    """Go on in a database of this name beside the first, made if need be."""
-    os.environ.pop("WAREHOUSE_URL", None)
-    with psycopg.connect(warehouse.url(database="postgres"), autocommit=True) as connection:
-        known = connection.execute("select 1 from pg_database where datname = %s", [name])
-        if known.fetchone() is None:
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    os.environ["WAREHOUSE_URL"] = warehouse.url(database=name)
-    warehouse.migrate()
-
-
-def _drop_database(name: str) -> None:
-    with psycopg.connect(warehouse.url(database="postgres"), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-        )
-
-
-def _busy_seconds(target_dir: Path) -> float:
-    """Return the seconds of the last run in which at least one node was being executed."""
-    results = json.loads((target_dir / "run_results.json").read_text(encoding="utf-8"))["results"]
-    spans = sorted(
-        (
-            datetime.fromisoformat(timing["started_at"]),
-            datetime.fromisoformat(timing["completed_at"]),
-        )
-        for result in results
-        for timing in result["timing"]
-        if timing["name"] == "execute"
-    )
-    busy, reached = timedelta(), spans[0][0]
-    for started, completed in spans:
-        if completed > reached:
-            busy += completed - max(started, reached)
-            reached = completed
-    return busy.total_seconds()

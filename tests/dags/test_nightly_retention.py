@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import logging
 import shutil
 from collections.abc import Iterator
@@ -14,13 +15,13 @@ import pytest
 
 from scripts import nightly_steps
 from scripts.database import connect, fetch_all
-from scripts.run_nightly import run_nightly
+from scripts.run_nightly import run_airflow, run_nightly
 from scripts.simulate_operator.delivering import deliver
 from scripts.simulate_operator.parameters import Parameters
 from scripts.warehouse import Role
 
-NIGHT = date(2026, 11, 20)
-DAY_BEFORE = date(2026, 11, 19)
+NIGHT = date(2026, 11, 30)  # the last of a month: it writes the month's risk lists too
+DAY_BEFORE = date(2026, 11, 29)
 COUNTED = (
     "raw.crm__customer",
     "raw.usage__broadband_daily",
@@ -106,6 +107,12 @@ def repeat_without_airflow(landing: Path) -> None:
     nightly_steps.publish_call_list(NIGHT)
     nightly_steps.export_call_list(NIGHT)
     nightly_steps.export_marks(NIGHT)
+    nightly_steps.export_risk_lists(NIGHT)
+
+
+def departments_listed() -> set[str]:
+    rows = fetch_all(Role.ANALYST, "select distinct department from marts.rpt_monthly_risk_list")
+    return {row["department"] for row in rows}
 
 
 def stale_relations() -> set[tuple[str, str, str, date]]:
@@ -149,7 +156,7 @@ def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
     }
     summary = capfd.readouterr().out
     assert (
-        "billing (payment): not delivered, last delivered 2026-11-19; affects "
+        "billing (payment): not delivered, last delivered 2026-11-29; affects "
         + ", ".join(sorted(affected))
     ) in " ".join(summary.split())
     assert steps() == {
@@ -171,9 +178,17 @@ def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
     assert warnings() == expected
     first_counts, first_tasks = counts(), published()
     assert first_tasks
+
+    review = json.dumps({"business_date": NIGHT.isoformat()})
+    run_airflow("dags", "test", "monthly_risk_review", "--conf", review)
+    reviewed = steps()
+    assert (reviewed["export_risk_lists"], reviewed["check_risk_answers"]) == ("success",) * 2
     exported = sorted((tmp_path / "export" / NIGHT.isoformat()).iterdir())
     first_files = {file.name: file.read_bytes() for file in exported}
-    assert first_files
+    assert {name for name in first_files if name.startswith("risk_list_")} == {
+        f"risk_list_{department}.csv" for department in departments_listed()
+    }
+    assert len(departments_listed()) > 3
 
     repeat_without_airflow(landing)
     assert (counts(), published()) == (first_counts, first_tasks)

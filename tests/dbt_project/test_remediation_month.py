@@ -21,7 +21,8 @@ from tests.dbt_project.nights import insert
 
 FIRST_NIGHT = date(2026, 11, 2)
 LAST_OF_MONTH = date(2026, 11, 30)
-MODELS = ["+fct_remediation_order", "+fct_customer_risk"]
+MODELS = ["+fct_remediation_order", "+fct_customer_risk", "+int_soothing_due"]
+REPORTS = ["+fct_risk_answer", "+rpt_risk_result"]
 # Line: its cross-connect area and access; every customer holds the line of the same name.
 LINES = {
     "mended": (None, "ftth"),
@@ -186,10 +187,33 @@ def _feed_back(connection: psycopg.Connection, day: int, **columns: str) -> None
     )
 
 
-def _build(day: int, target_dir: Path, *left_out: str) -> None:
-    command = ["build", "--select", *MODELS, "--indirect-selection", "cautious"]
+def _soothe(connection: psycopg.Connection, day: int, line: str, result: str, amount: int) -> None:
+    insert(
+        connection,
+        "retention__soothing_action",
+        [
+            {
+                "action_id": f"D{day}{line}",
+                "customer_id": f"C_{line}",
+                "acted_at": f"2026-11-{day:02d} 11:00+08",
+                "action_kind": "bill_credit" if amount else "care_call",
+                "compensation_amount": amount,
+                "result_code": result,
+                "department": "channel",
+                "business_date": _night(day),
+                "extract_load_id": 1,
+            }
+        ],
+    )
+
+
+def _build(
+    night: int | date, target_dir: Path, *left_out: str, models: Sequence[str] = MODELS
+) -> None:
+    day = night if isinstance(night, date) else _night(night)
+    command = ["build", "--select", *models, "--indirect-selection", "cautious"]
     command += ["--exclude-resource-type", "unit_test", "test", *left_out]
-    run_dbt.run(command, {"business_date": _night(day).isoformat()}, target_dir)
+    run_dbt.run(command, {"business_date": day.isoformat()}, target_dir)
 
 
 def _orders() -> dict[tuple[str, str], dict[str, Any]]:
@@ -286,8 +310,83 @@ def test_orders_from_the_first_warning_to_the_verified_repair(
     assert _history("still_dim")[-2:] == [("done", 6), ("verified", 7)]
     assert _warned(7, "optical_loss") == set()
 
-    _build(30, target_dir)
+    # Who was called meanwhile, and who has left in spite of it.
+    with psycopg.connect(operator) as connection:
+        _soothe(connection, 3, "leaves", "soothed", 0)
+        _soothe(connection, 4, "mended", "saved", 0)
+        _soothe(connection, 5, "still_dim", "soothed", 20)
+        _soothe(connection, 6, "covered", "unreachable", 0)
+    _build(30, target_dir, models=[*MODELS, *REPORTS])
     assert _history("scattered") == [("open", 2), ("dispatched", 30)]
+    _assert_report_of_the_month()
+
+    # In December the channel answers for two, and a day late for one.
+    orders = _orders()
+    with psycopg.connect(operator) as connection:
+        for day, line, cause in (
+            (14, "scattered", "bad_line"),
+            (15, "covered", "copper_line"),
+            (16, "asks", "repair_without_effect"),
+        ):
+            december = f"2026-12-{day} 12:00+08"
+            _feed_back(
+                connection,
+                30,
+                feedback_id=f"B12{day}",
+                department="channel",
+                remediation_order_id=orders[line, cause]["remediation_order_id"],
+                handled_at=december,
+                fed_back_at=december,
+                result_code="soothed",
+            )
+    _build(date(2026, 12, 16), target_dir, models=REPORTS)
+    assert _answers_of("channel") == {
+        ("C_scattered", date(2026, 12, 14), False),
+        ("C_covered", date(2026, 12, 15), False),
+        ("C_asks", date(2026, 12, 16), True),
+        ("C_hazard_1", None, True),
+        ("C_hazard_2", None, True),
+    }
+
+
+def _assert_report_of_the_month() -> None:
+    """What stands is listed: to be put right, and to be calmed meanwhile; what was done counts."""
+    listed = fetch_all(None, "select * from marts.rpt_monthly_risk_list")
+    assert {(row["department"], row["subject_id"], row["order_state"]) for row in listed} == {
+        ("field_maintenance", "scattered", "dispatched"),
+        ("field_maintenance", "asks", "dispatched"),
+        ("engineering", "A", "dispatched"),
+        ("engineering", "covered", "dispatched"),
+        ("channel", "C_scattered", "dispatched"),
+        ("channel", "C_asks", "dispatched"),
+        ("channel", "C_hazard_1", "dispatched"),
+        ("channel", "C_hazard_2", "dispatched"),
+        ("channel", "C_covered", "dispatched"),
+    }
+    [month] = fetch_all(None, "select * from marts.rpt_risk_result where period_kind = 'month'")
+    assert {
+        name: value for name, value in month.items() if name.endswith(("_count", "_amount"))
+    } == {
+        "saved_count": 1,
+        "soothed_count": 2,
+        "compensated_count": 1,
+        "compensation_amount": 20,
+        "treated_count": 3,
+        "treated_left_count": 1,
+        "untreated_count": 5,
+        "untreated_left_count": 0,
+    }
+
+
+def _answers_of(department: str) -> set[tuple[str, date | None, bool]]:
+    """Return for each customer on the list when it was answered, and whether that is late."""
+    rows = fetch_all(
+        None,
+        "select customer_id, answered_date, is_late from marts.fct_risk_answer"
+        " where department = %(department)s",
+        department=department,
+    )
+    return {(row["customer_id"], row["answered_date"], row["is_late"]) for row in rows}
 
 
 def test_a_changed_threshold_leaves_the_nights_before_as_they_were(

@@ -3,8 +3,10 @@ with source as (
     where business_date <= {{ business_date() }}
 ),
 
+-- Not de-duplicated: there are too many to sort each night, and whoever reads them wants the newest
+-- delivery of the latest reading anyway.
 final as (
-    select distinct on (trim(subscription_id), measured_at, direction)
+    select
         trim(subscription_id) as subscription_id,
         direction,
         reading_unit,
@@ -12,14 +14,9 @@ final as (
         -- dBm is received power, not a loss.
         case when reading_unit = 'dB' then reading_value end as attenuation_db,
         measured_at,
-        business_date as delivered_date
+        business_date as delivered_date,
+        extract_load_id
     from source
-    order by
-        trim(subscription_id) asc,
-        measured_at asc,
-        direction asc,
-        business_date desc,
-        extract_load_id desc
 )
 
 select * from final
