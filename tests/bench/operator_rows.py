@@ -2,9 +2,9 @@
 
 Plain sizes and shares like the simulator's, without its stories: 0.7 mobile and 0.5 broadband lines
 a customer, used every day; 2 % of the broadband lines have a fault in a month, and some many more;
-one in seven is copper. Everything is written of every day, but for what comes from every line: of
-the months before the last two only every fifteenth day of it, so that a year of a million customers
-can be made in minutes.
+one in seven is copper. Everything is written of every day, but for what comes from every line: of it
+the days that the windows of a night reach, and every fifteenth before them, so that a year of a
+million customers can be made in minutes.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from scripts.contracts import Extract, find_extract
 from scripts.database import Connection
 from scripts.raw_tables import create_partition_statement, settle
 
-DENSE_DAYS = 62
+# What comes from every line, and how many days of it the windows of a night reach back.
+REACHES = {
+    "usage.mobile_daily": 32,
+    "usage.broadband_hourly": 61,
+    "line.copper_test": 31,
+    "line.optical_reading": 8,
+}
 SPARSE_STEP = 15
-SPARSE = (
-    "usage.mobile_daily",
-    "usage.broadband_hourly",
-    "line.copper_test",
-    "line.optical_reading",
-)
 DAY = timedelta(days=1)
 # Broadband lines with a fault on a day, some days before the business date: one in 1,500, and of
 # the bad ones, which are one in 250, one in 25; one line in 2,500 has six faults a month. One fault
@@ -297,15 +297,13 @@ EXTRACTS = (*UNCHANGED, *DAILY, *MONTHLY, *SNAPSHOTS)
 def fill(connection: Connection, customers: int, first_days: dict[str, date], last: date) -> None:
     """Make what was delivered until `last`, of every extract named from its first day on.
 
-    Of what comes from every line only some days are made before the last months; of snapshots, the
-    last.
+    Of what comes from every line only some days are made before its reach; of snapshots, the last.
     """
     for day in _days(min(first_days.values()), last):
-        is_dense = (last - day).days < DENSE_DAYS or (last - day).days % SPARSE_STEP == 0
         due = {
             extract: statement
             for extract, statement in _events_due(day).items()
-            if day >= first_days.get(extract, date.max) and (is_dense or extract not in SPARSE)
+            if day >= first_days.get(extract, date.max) and not _is_left_out(extract, day, last)
         }
         deliver(connection, due, customers, day)
     deliver(connection, _named(UNCHANGED, first_days), customers, min(first_days.values()))
@@ -334,6 +332,11 @@ def deliver(
 
 def _days(first: date, last: date) -> list[date]:
     return [first + number * DAY for number in range((last - first).days + 1)]
+
+
+def _is_left_out(extract: str, day: date, last: date) -> bool:
+    age = (last - day).days
+    return age >= REACHES.get(extract, age + 1) and age % SPARSE_STEP > 0
 
 
 def _events_due(day: date) -> dict[str, LiteralString]:

@@ -34,6 +34,18 @@ reading_corrected as (
         extract_load_id desc
 ),
 
+held as (
+    {%- if is_incremental() %}
+        select * from {{ this }}
+    {%- else %}
+        select
+            null::date as as_of_date,
+            null::text as subscription_id,
+            null::numeric as optical_loss_db,
+            null::timestamptz as measured_at
+    {%- endif %}
+),
+
 -- Readings in dBm are no losses and are passed over, also when they are the newest.
 known as (
     select
@@ -50,7 +62,6 @@ known as (
                 or reading_corrected.measured_at >= {{ end_of('as_of.held_date') }}
             )
     where reading_corrected.attenuation_db is not null
-    {%- if is_incremental() %}
     union all
     select
         as_of.as_of_date,
@@ -58,8 +69,7 @@ known as (
         held.optical_loss_db,
         held.measured_at
     from as_of
-    inner join {{ this }} as held on as_of.held_date = held.as_of_date
-    {%- endif %}
+    inner join held on as_of.held_date = held.as_of_date
 ),
 
 final as (
