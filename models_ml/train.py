@@ -84,6 +84,7 @@ class TrainingParameters:
     """The rows of seeds/model_parameter.csv."""
 
     label_horizon_days: int
+    label_gap_days: int
     observation_step_days: int
     observation_date_count: int
     minimum_observation_dates: int
@@ -93,12 +94,12 @@ class TrainingParameters:
     training_thread_count: int
 
     def __post_init__(self) -> None:
-        if self.observation_step_days < self.label_horizon_days:
-            raise ValueError("observation_step_days must not be less than label_horizon_days")
+        if self.observation_step_days < self.label_gap_days + self.label_horizon_days:
+            raise ValueError("observation_step_days must not be less than gap and horizon together")
 
     def observation_dates(self, business_date: date) -> list[date]:
         """Return the dates a model of `business_date` is made from, oldest first."""
-        latest = business_date - timedelta(days=self.label_horizon_days)
+        latest = business_date - timedelta(days=self.label_gap_days + self.label_horizon_days)
         step = timedelta(days=self.observation_step_days)
         return [latest - number * step for number in reversed(range(self.observation_date_count))]
 

@@ -2,8 +2,8 @@
 
 Plain sizes and shares like the simulator's, without its stories: 0.7 mobile and 0.5 broadband lines
 a customer, used every day; 2 % of the broadband lines have a fault in a month, and some many more;
-one in seven is copper. Everything is written of every day, but for what comes from every line: of it
-the days that the windows of a night reach, and every fifteenth before them, so that a year of a
+one in seven is copper. Everything is written of every day, but for what comes from every line: of
+it the days that the windows of a night reach, and every fifteenth before them, so that a year of a
 million customers can be made in minutes.
 """
 

@@ -39,12 +39,7 @@ final as (
         on
             subscription.as_of_date = plan_in_force.as_of_date
             and subscription.plan_id = plan_in_force.plan_id
-    where
-        subscription.activated_at < {{ end_of('subscription.as_of_date') }}
-        and (
-            subscription.terminated_at is null
-            or subscription.terminated_at >= {{ end_of('subscription.as_of_date') }}
-        )
+    where {{ is_held_at(end_of('subscription.as_of_date'), 'subscription') }}
 )
 
 select * from final
