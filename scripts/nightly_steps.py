@@ -119,17 +119,10 @@ def build_again(
 def ensure_champion(business_date: date) -> None:
     """Train a first churn model when there is none; later ones come from their own DAG."""
     from models_ml import registry, train
-    from scripts import run_dbt
 
     with _step("ensure_champion", business_date, Role.SCORER) as run:
         if registry.champion_version() is None:
-            days = train.read_parameters().observation_dates(business_date)
-            run_dbt.build(
-                "transform",
-                business_date,
-                {"observation_dates": [day.isoformat() for day in days]},
-                select="fct_churn_feature fct_churn_label",
-            )
+            _build_training_history(business_date)
             status = train.ensure_champion(business_date)
             if status.notice is not None:
                 run.skip(status.notice)
@@ -141,6 +134,31 @@ def ensure_champion(business_date: date) -> None:
                 "out_of_time_auc": round(metrics.roc_auc, 4),
                 "out_of_time_customers": metrics.row_count,
             }
+
+
+def build_training_history(business_date: date) -> None:
+    """Build features and labels of the observation dates that a model is made from."""
+    with _step("build_training_history", business_date, Role.TRANSFORMER) as run:
+        run.counts = {"observation_dates": _build_training_history(business_date)}
+
+
+def train_churn_model(business_date: date) -> None:
+    """Train a model and offer it to the registry; it becomes champion if it is not worse."""
+    from models_ml import train
+
+    with _step("train_churn_model", business_date, Role.SCORER) as run:
+        try:
+            result = train.train_churn_model(business_date)
+        except train.TooLittleHistory as shortage:
+            run.skip(str(shortage))
+            return
+        run.message = result.promotion_reason
+        run.counts = {
+            "model_version": result.model_version,
+            "is_champion": result.is_champion,
+            "out_of_time_auc": round(result.metrics.roc_auc, 4),
+            "training_rows": result.training_row_count,
+        }
 
 
 def score(business_date: date) -> None:
@@ -226,6 +244,17 @@ def summarize(business_date: date) -> None:
     from scripts.summarize_run import summarize as summarize_run
 
     log.info("%s", summarize_run(business_date))
+
+
+def _build_training_history(business_date: date) -> list[str]:
+    """Build what a model is made from; return the observation dates, oldest first."""
+    from models_ml import train
+    from scripts import run_dbt
+
+    days = [day.isoformat() for day in train.read_parameters().observation_dates(business_date)]
+    settings = {"observation_dates": days}
+    run_dbt.build("transform", business_date, settings, select="fct_churn_feature fct_churn_label")
+    return days
 
 
 def _build(stage: str, business_date: date, run: StepRun) -> None:
