@@ -98,7 +98,7 @@ class Standardisation:
             medians=medians,
             means=filled.mean(axis=0),
             scales=np.where(scales > 0, scales, 1.0),
-            has_gaps=is_missing.any(axis=0) & ~is_empty,
+            has_gaps=np.asarray(is_missing.any(axis=0) & ~is_empty),
         )
 
     def apply(self, matrix: Matrix) -> NDArray[np.float64]:
@@ -128,7 +128,7 @@ def _column(name: str, values: pd.Series[Any]) -> Column:
 def _values(column: Column, values: pd.Series[Any]) -> Matrix:
     if column.is_numeric:
         numbers = pd.to_numeric(values, errors="coerce")
-        return np.asarray(numbers, dtype=np.float32).reshape(-1, 1)
+        return np.array(numbers, dtype=np.float32, ndmin=2).T
     positions = _texts(values).map({level: place for place, level in enumerate(column.levels)})
     places = positions.fillna(-1).to_numpy(dtype=np.int64)
     return (places[:, np.newaxis] == np.arange(column.width)).astype(np.float32)

@@ -14,7 +14,7 @@ import lzma
 import re
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ class TableRequest:
         label: the column to predict.
         positive: the value of `label` that counts as 1; every other value is 0.
         identifier: the column that names the customer, if any; no feature.
-        dropped: columns to leave out.
+        dropped: columns to leave out, one name each or several with commas between.
         treatment: the column that says which arm of an experiment a row was in; no feature.
         in_time_order: the rows of the file stand in time order, oldest first.
     """
@@ -109,6 +109,7 @@ def read_table(file: Path, request: TableRequest) -> Table:
             occur, there is one class only, or there are too few positive or other rows.
     """
     raw = read_raw(file)
+    request = replace(request, dropped=columns_named(request.dropped, list(raw.columns)))
     _require_columns(file, raw, request)
     rows_read = len(raw)
     notes: list[str] = []
