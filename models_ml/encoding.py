@@ -128,10 +128,10 @@ def _column(name: str, values: pd.Series[Any]) -> Column:
 def _values(column: Column, values: pd.Series[Any]) -> Matrix:
     if column.is_numeric:
         numbers = pd.to_numeric(values, errors="coerce")
-        return np.array(numbers, dtype=np.float32, ndmin=2).T
+        return np.asarray(numbers, dtype=np.float32).reshape(-1, 1)
     positions = _texts(values).map({level: place for place, level in enumerate(column.levels)})
     places = positions.fillna(-1).to_numpy(dtype=np.int64)
-    return (places[:, np.newaxis] == np.arange(column.width)).astype(np.float32)
+    return np.asarray(places[:, np.newaxis] == np.arange(column.width), dtype=np.float32)
 
 
 def _texts(values: pd.Series[Any]) -> pd.Series[str]:

@@ -240,9 +240,7 @@ def _only_member(content: bytes) -> bytes:
             if not name.endswith("/") and not name.startswith("__MACOSX")
         ]
         if len(names) != 1:
-            raise ValueError(
-                f"the archive must hold one file, it holds {', '.join(names) or 'none'}"
-            )
+            raise ValueError(f"an archive must hold one file, not {', '.join(names) or 'none'}")
         return archive.read(names[0])
 
 
