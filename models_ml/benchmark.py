@@ -235,6 +235,9 @@ def _judged_out_of_fold(
     watch: Callable[[Iterable[Any]], Iterable[Any]],
 ) -> Judged:
     labels = table.is_positive
+    rarest = int(min(labels.sum(), len(labels) - labels.sum()))
+    if rarest < fold_count:
+        raise ValueError(f"{fold_count} folds need as many rows of each class, one has {rarest}")
     kind = StratifiedKFold if table.groups is None else StratifiedGroupKFold
     splitter = kind(n_splits=fold_count, shuffle=True, random_state=settings.seed)
     probability, baseline = np.zeros(len(labels)), np.zeros(len(labels))
@@ -353,7 +356,11 @@ def show(report: Report, file: Path, console: Console) -> None:
 
 
 def _cell(estimate: Estimate) -> str:
-    return f"{estimate.value:.4f} ({estimate.low:.4f} to {estimate.high:.4f})"
+    digits = 4 if abs(estimate.high) < 10 else 2
+    value, low, high = (
+        f"{figure:.{digits}f}" for figure in (estimate.value, estimate.low, estimate.high)
+    )
+    return f"{value} ({low}–{high})"
 
 
 def _parser() -> argparse.ArgumentParser:

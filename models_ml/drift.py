@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 BIN_COUNT = 10
 STABLE_BELOW = 0.1
 MOVED_ABOVE = 0.25
-# An empty bin would make the index infinite; it counts as holding this share.
+# An empty bin would make the index infinite; it counts as holding half a row, or this share if
+# that is more.
 SMALLEST_SHARE = 1e-4
 
 
@@ -31,8 +32,8 @@ def stability_index(earlier: pd.Series[Any], later: pd.Series[Any]) -> float:
         ValueError: one of the sets has no rows.
     """
     earlier_bins, later_bins = _binned(earlier, later)
-    count = int(max(earlier_bins.max(), later_bins.max())) + 1
-    before, after = (_shares(bins, count) for bins in (earlier_bins, later_bins))
+    filled = np.unique(np.concatenate([earlier_bins, later_bins]))
+    before, after = (_shares(bins, filled) for bins in (earlier_bins, later_bins))
     return float(((after - before) * np.log(after / before)).sum())
 
 
@@ -66,8 +67,9 @@ def _binned(
     return _category_bins(earlier, later)
 
 
-def _shares(bins: NDArray[np.int64], count: int) -> NDArray[np.float64]:
-    return np.maximum(np.bincount(bins, minlength=count) / len(bins), SMALLEST_SHARE)
+def _shares(bins: NDArray[np.int64], filled: NDArray[np.int64]) -> NDArray[np.float64]:
+    counts = np.bincount(np.searchsorted(filled, bins), minlength=len(filled))
+    return np.maximum(counts / len(bins), max(SMALLEST_SHARE, 0.5 / len(bins)))
 
 
 def _number_bins(

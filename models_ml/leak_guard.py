@@ -5,8 +5,8 @@ Three signs, all measured, none from a column's name:
 - one column alone ranks the label better than columns known beforehand do (ONE_COLUMN_AUC; on
   public churn tables the best honest column reaches 0.74 to 0.79);
 - a value, or its absence, that only the positive rows have (a cancellation date, a reason);
-- the whole model ranks better than is plausible, and no longer does once a few columns are left
-  out. Where the ranking stays as good without them it is carried by many columns together, which a
+- the whole model ranks better than is plausible, and no longer does once one or two columns are
+  left out. Where the ranking stays as good without them, many columns carry it together, which a
   leak is not, and the guard says nothing.
 
 A leak that helps only a little, within what is plausible, cannot be told from a good column.
@@ -33,12 +33,12 @@ Labels = NDArray[np.int8]
 ONE_COLUMN_AUC = 0.90
 PLAUSIBLE_AUC = 0.87
 # Columns that may be left out to bring the model down to what is plausible.
-FEW_COLUMNS = 3
-# A value is as good as the label when so many of its rows are positive ...
-PURE_SHARE = 0.99
-# ... and it stands for so many of the positive rows, both as a share and as a number.
-PURE_COVERAGE = 0.10
+FEW_COLUMNS = 2
+# A value is as good as the label when it has so many rows and so large a share of them is positive.
 PURE_ROWS = 20
+PURE_SHARE = 0.99
+# A column is suspected when such values stand for so large a share of the positive rows.
+PURE_COVERAGE = 0.10
 # Where most rows are positive, a pure value is no surprise.
 PURE_BASE_RATE = 0.5
 
@@ -148,16 +148,11 @@ def of_one_column(column: pd.Series[Any], is_churned: Labels, seed: int = 0) -> 
     """
     name = str(column.name)
     score = np.zeros(len(is_churned))
-    pure_rows = 0
     for learnt, judged in _folds(is_churned, seed):
         values = _ranked_values(column, is_churned, learnt)
         rule = DecisionTreeClassifier(max_leaf_nodes=16, min_samples_leaf=10, random_state=seed)
         rule.fit(values[learnt], is_churned[learnt])
         score[judged] = rule.predict_proba(values[judged])[:, 1]
-        leaves = pd.Series(is_churned[judged]).groupby(rule.apply(values[judged]))
-        counts = leaves.agg(["sum", "size"])
-        is_pure = counts["sum"] >= PURE_SHARE * counts["size"]
-        pure_rows += int(counts.loc[is_pure, "sum"].sum())
     auc = float(roc_auc_score(is_churned, score))
     if auc > ONE_COLUMN_AUC:
         return Suspicion(
@@ -167,9 +162,8 @@ def of_one_column(column: pd.Series[Any], is_churned: Labels, seed: int = 0) -> 
             f"column {name} alone ranks the label with ROC-AUC {auc:.3f}, above {ONE_COLUMN_AUC}:"
             " it may have been written after the fact",
         )
-    share = pure_rows / int(is_churned.sum())
-    is_rare_class = is_churned.mean() <= PURE_BASE_RATE
-    if is_rare_class and pure_rows >= PURE_ROWS and share >= PURE_COVERAGE:
+    share = _pure_share(column, is_churned)
+    if share >= PURE_COVERAGE:
         return Suspicion(
             (name,),
             share,
@@ -178,6 +172,22 @@ def of_one_column(column: pd.Series[Any], is_churned: Labels, seed: int = 0) -> 
             f" {PURE_COVERAGE:.0%}): it may have been written after the fact",
         )
     return None
+
+
+def _pure_share(column: pd.Series[Any], is_churned: Labels) -> float:
+    """Return the share of the positive rows whose value is as good as the label.
+
+    A value is a number or a text as it stands, its absence, or the fact that there is one.
+    """
+    if is_churned.mean() > PURE_BASE_RATE:
+        return 0.0
+    labels = pd.Series(is_churned)
+    shares = []
+    for values in (column.isna().to_numpy(), column.astype(object).to_numpy()):
+        counts = labels.groupby(values, dropna=False).agg(["sum", "size"])
+        is_pure = (counts["sum"] >= PURE_SHARE * counts["size"]) & (counts["size"] >= PURE_ROWS)
+        shares.append(float(counts.loc[is_pure, "sum"].sum()) / float(labels.sum()))
+    return max(shares)
 
 
 def _of_whole_model(

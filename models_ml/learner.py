@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
+from scipy.special import expit  # type: ignore[import-untyped]
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -454,9 +455,8 @@ def _tree_margins(trees: xgb.Booster, matrix: Matrix) -> Margins:
 
 
 def _calibrated(calibration: Calibration, margins: Margins) -> NDArray[np.float64]:
-    return np.asarray(
-        1 / (1 + np.exp(-(calibration.slope * margins + calibration.intercept))), dtype=np.float64
-    )
+    log_odds = calibration.slope * margins + calibration.intercept
+    return np.asarray(expit(log_odds), dtype=np.float64)
 
 
 def _summed_by_owner(shares: Margins, owners: NDArray[np.int64], count: int) -> Margins:

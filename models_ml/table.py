@@ -25,9 +25,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 SEPARATORS = (",", ";", "\t", "|")
-MISSING_TEXTS = frozenset(
-    ("", "?", "-", ".", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "missing", "\\n", "<na>")
-)
+MISSING_TEXTS = frozenset(("", "?", "na", "n/a", "#n/a", "nan", "null", "<na>", "\\n"))
+# Missing among numbers; elsewhere they may be a value like any other.
+MISSING_NUMBERS = frozenset(("-", "--", ".", "none", "nil", "missing", "unknown"))
 TRUE_TEXTS = frozenset(("1", "true", "yes", "y", "t"))
 DATE_FORMATS = (
     "%Y-%m-%d",
@@ -211,10 +211,13 @@ def typed(column: pd.Series[Any]) -> pd.Series[Any]:
 
     Dates become days since 1970-01-01.
     """
-    present = column.dropna()
-    if present.empty:
+    distinct = pd.Series(column.dropna().unique(), dtype=object)
+    if distinct.empty:
         return pd.Series(np.nan, index=column.index, dtype=np.float64)
-    distinct = pd.Series(present.unique(), dtype=object)
+    blanks = [text for text in distinct if text.casefold() in MISSING_NUMBERS]
+    present = column[column.notna() & ~column.isin(blanks)]
+    if present.empty:
+        return column
     for convert in (_numbers, _days):
         values = dict(zip(distinct, convert(distinct), strict=True))
         numbers = column.map(values).astype(np.float64)

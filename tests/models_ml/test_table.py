@@ -152,10 +152,17 @@ def test_text_becomes_numbers(texts: list[str], numbers: list[float]) -> None:
 
 
 def test_a_column_is_numeric_from_95_percent_of_numbers_on() -> None:
-    column = pd.Series([str(number) for number in range(95)] + ["unknown"] * 5, dtype=object)
+    column = pd.Series([str(number) for number in range(95)] + ["seldom"] * 5, dtype=object)
     assert typed(column).isna().sum() == 5
-    column.iloc[0] = "unknown"
+    column.iloc[0] = "seldom"
     assert typed(column).tolist() == column.tolist()
+
+
+def test_a_dash_is_missing_among_numbers_and_a_value_among_texts() -> None:
+    numbers = pd.Series(["1", "-", "2.5", "unknown", "None"] * 10, dtype=object)
+    assert typed(numbers).dropna().unique().tolist() == [1, 2.5]
+    tariffs = pd.Series(["basic", "none", "-"], dtype=object)
+    assert typed(tariffs).tolist() == ["basic", "none", "-"]
 
 
 def test_label_id_treatment_and_dropped_columns_are_no_features(tmp_path: Path) -> None:
