@@ -69,6 +69,7 @@ def test_missing_values_are_a_bin() -> None:
     gaps = full.where(np.arange(1000) % 2 == 0)
     assert stability_index(full, gaps) > MOVED_ABOVE
     assert stability_index(gaps, gaps) == 0
+    assert stability_index(full, full.where(full >= 100)) > MOVED_ABOVE  # not the lowest tenth
     assert stability_index(texts(a=90, b=10), texts(a=90, b=10).where(lambda row: row != "b")) > 0.5
 
 

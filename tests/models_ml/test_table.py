@@ -216,6 +216,16 @@ def test_an_id_makes_rows_distinct(tmp_path: Path) -> None:
     assert len(table.features) == ROW_COUNT
 
 
+def test_a_row_of_one_customer_delivered_twice_is_removed_though_its_label_changes_later(
+    tmp_path: Path,
+) -> None:
+    frame = customers()
+    stayed = frame.assign(left="no")
+    thrice = pd.concat([frame, stayed, stayed])
+    table = read_table(written(tmp_path, thrice), TableRequest("left", "yes", "customer"))
+    assert len(table.features) == ROW_COUNT + (frame["left"] == "yes").sum()
+
+
 def test_a_dropped_column_makes_rows_distinct(tmp_path: Path) -> None:
     frame = customers().assign(rent=lambda rows: np.arange(len(rows)) % 2, seconds=range(ROW_COUNT))
     request = TableRequest("left", "yes", dropped=("seconds", "customer"))
