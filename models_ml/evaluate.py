@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression  # type: ignore[import-untyped]
-from scipy.special import betainc  # type: ignore[import-untyped]
+from scipy.optimize import isotonic_regression
+from scipy.special import betainc
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 CALIBRATION_BINS = 10
