@@ -603,8 +603,10 @@ def _frequent_levels(column: pd.Series) -> tuple[str, ...]:
 def _encoded(column: pd.Series, levels: tuple[str, ...] | None) -> Matrix:
     if levels is None:
         return column.to_numpy(dtype=np.float32, na_value=np.nan)[:, np.newaxis]
-    text = column.astype("object").where(column.notna(), None).to_numpy()
-    return np.array([[str(value) == level for level in levels] for value in text], dtype=np.float32)
+    text = pd.Index(column.astype(str), dtype="object")
+    codes = pd.Index(levels, dtype="object").get_indexer(text)
+    codes[column.isna().to_numpy()] = -1  # as for any level that has no column
+    return np.asarray(codes[:, np.newaxis] == np.arange(len(levels)), dtype=np.float32)
 
 
 def _read_booster(file: Path, sha256: str) -> xgb.Booster:

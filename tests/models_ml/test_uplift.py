@@ -167,13 +167,13 @@ def test_ties_do_not_depend_on_the_order_of_rows() -> None:
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    features, effect = _customers(200_000, seed=8)
+    features, effect = _customers(100_000, seed=8)
     truth = uplift_intervals(effect, *_experiment(features, effect, seed=8), resamples=1)
     hits = dict.fromkeys(truth, 0)
     for repetition in range(100):
-        features, effect = _customers(1000, seed=100 + repetition)
+        features, effect = _customers(600, seed=100 + repetition)
         treated, outcome = _experiment(features, effect, seed=200 + repetition)
-        found = uplift_intervals(effect, treated, outcome, seed=repetition, resamples=80)
+        found = uplift_intervals(effect, treated, outcome, seed=repetition, resamples=60)
         for name, estimate in found.items():
             hits[name] += estimate.low <= truth[name].value <= estimate.high
     assert all(88 <= count <= 99 for count in hits.values()), hits
