@@ -87,6 +87,9 @@ def test_an_arm_with_one_outcome_only_can_be_fitted() -> None:
     treated = np.arange(400) % 2 == 0
     effect = fit_uplift(features, treated, treated.astype(np.int8), seed=1).effect(features)
     assert effect.min() > 0.9
+    assert effect.max() < 0.9999  # 200 rows make nothing certain
+    nobody = fit_uplift(features, treated, np.zeros(400, dtype=np.int8), seed=1).effect(features)
+    assert np.abs(nobody).max() < 0.01
 
 
 @pytest.mark.parametrize("learner", LEARNERS)
