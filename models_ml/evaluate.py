@@ -144,8 +144,10 @@ def intervals(
 
     Leavers and stayers are drawn apart from each other (stratified), but how many there are of each
     is drawn too: with fixed numbers the intervals of the Brier score and of the profit, which hang
-    on the churn rate, held the truth in 60 % of planted cases only. Intervals are percentile ones;
-    that of the calibration error starts lower, see `_calibration_interval`.
+    on the churn rate, held the truth in 60 % of planted cases only. Intervals are percentile ones,
+    save for the two measures that chance makes larger, in a resample once more than in the rows
+    measured: the calibration error, see `_calibration_interval`, and the profit, whose list length
+    is the best in hindsight: its percentiles are turned round at the value ("basic" bootstrap).
 
     Returns:
         roc_auc, pr_auc, top_decile_lift, brier, calibration_error (no unit) and
@@ -167,6 +169,7 @@ def intervals(
     value = _measures(measured, profit)
     estimates = {name: percentile_interval(value[name], drawn[name]) for name in value}
     estimates["calibration_error"] = _calibration_interval(estimates["calibration_error"], noise)
+    estimates["expected_maximum_profit"] = _reflected(estimates["expected_maximum_profit"])
     return estimates
 
 
@@ -343,17 +346,23 @@ def _hull_edges(counts: _Counts) -> tuple[Floats, Floats]:
 
 
 def _calibration_interval(percentile: Estimate, noise: Floats) -> Estimate:
-    """Return the interval of a calibration error, which chance only ever makes larger.
+    """Return the interval of a calibration error.
 
     `noise` is the error that each resample has against the measured rows: what a calibrated model
-    would show. If the value is no larger than that, the interval starts at 0. If it is, the
-    distance to the upper percentile is taken downwards (the "basic" bootstrap), because resamples
-    add their own noise and lie above the value.
+    would show. If the value is no larger than that, the interval starts at 0; if it is, as far
+    below the value as the upper percentile lies above it. The upper end is that percentile, which
+    is too high rather than too low.
     """
+    is_noise = percentile.value <= np.quantile(noise, 0.975)
+    low = 0.0 if is_noise else _reflected(percentile).low
+    return Estimate(percentile.value, low=low, high=max(percentile.value, percentile.high))
+
+
+def _reflected(percentile: Estimate) -> Estimate:
+    """Turn an interval round at its value, which stays inside; no end lies below zero."""
     value = percentile.value
-    is_noise = value <= np.quantile(noise, 0.975)
-    low = 0.0 if is_noise else max(0.0, 2 * value - percentile.high)
-    return Estimate(value=value, low=min(low, value), high=max(value, percentile.high))
+    low = min(max(2 * value - percentile.high, 0.0), value)
+    return Estimate(value, low=low, high=max(2 * value - percentile.low, value))
 
 
 def _exact(count: int) -> Estimate:

@@ -26,22 +26,31 @@ Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 
 METADATA_FILE = "uplift.json"
+BASELINE_FILE = "uplift_baseline.ubj"
+ARM_FILES = ("uplift_treated.ubj", "uplift_controls.ubj")
 DEFAULT_SHARE = 0.3
 # A level of a text column gets a column of its own from this many rows on.
 MINIMUM_LEVEL_ROWS = 50
 INNER_FOLDS = 3
-MAXIMUM_TREES = 400
+MAXIMUM_TREES = 300
 EARLY_STOPPING_TREES = 30
-# Effects are small beside the noise of one outcome: shallow trees, heavy leaves, small steps.
+# Effects are small beside the noise of one outcome: shallow trees and heavy leaves.
 TREE_PARAMETERS: dict[str, Any] = {
     "tree_method": "hist",
     "nthread": 1,
-    "learning_rate": 0.05,
+    "learning_rate": 0.1,
     "max_depth": 2,
     "min_child_weight": 10.0,
     "subsample": 0.8,
     "colsample_bytree": 0.8,
     "reg_lambda": 10.0,
+}
+OUTCOME_PARAMETERS = TREE_PARAMETERS | {"objective": "binary:logistic", "eval_metric": "logloss"}
+# A leaf's weight is here its number of rows, above it is rows * rate * (1 - rate).
+EFFECT_PARAMETERS = TREE_PARAMETERS | {
+    "objective": "reg:squarederror",
+    "eval_metric": "rmse",
+    "min_child_weight": 100.0,
 }
 
 
@@ -77,28 +86,67 @@ class Encoding:
 
 
 @dataclass(frozen=True)
-class UpliftModel:
-    """Fitted trees that give the effect of being treated.
-
-    With learner "T" the boosters are the outcome of the treated and of the controls; with "X" the
-    effect as the treated and as the controls show it.
+class OutcomeModel:
+    """The probability of the outcome in each arm: what both arms share, and what an arm adds.
 
     Attributes:
+        baseline: the outcome whatever the arm.
+        arms: what the treated and the controls add to the baseline's log odds.
+        shifts: the constant that each arm adds to them.
+    """
+
+    baseline: xgb.Booster
+    arms: tuple[xgb.Booster, xgb.Booster]
+    shifts: tuple[float, float]
+
+    def probabilities(self, matrix: Matrix, margin: Floats | None = None) -> tuple[Floats, Floats]:
+        """Return each row's probability if treated and if not.
+
+        `margin` is the baseline's log odds where the baseline that is stored must not be used.
+        """
+        margin = _margin(self.baseline, matrix) if margin is None else margin
+        treated, controls = (
+            _predicted(arm, xgb.DMatrix(matrix, base_margin=margin + shift))
+            for arm, shift in zip(self.arms, self.shifts, strict=True)
+        )
+        return treated, controls
+
+
+@dataclass(frozen=True)
+class EffectModel:
+    """The effect as the treated and as the controls show it (second stage of the X-learner).
+
+    Attributes:
+        arms: fitted on the treated and on the controls.
         treated_share: share of the treated among the rows it was fitted on.
     """
 
-    learner: Learner
-    encoding: Encoding
-    boosters: tuple[xgb.Booster, xgb.Booster]
+    arms: tuple[xgb.Booster, xgb.Booster]
     treated_share: float
+
+    def effect(self, matrix: Matrix) -> Floats:
+        """Return the two effects' mean, weighted with the propensity as Künzel et al. do.
+
+        The controls' effect weighs more the more are treated: it rests on the treated outcomes.
+        """
+        of_treated, of_controls = (_predicted(arm, xgb.DMatrix(matrix)) for arm in self.arms)
+        return self.treated_share * of_controls + (1.0 - self.treated_share) * of_treated
+
+
+@dataclass(frozen=True)
+class UpliftModel:
+    """Fitted trees that give the effect of being treated."""
+
+    encoding: Encoding
+    trees: OutcomeModel | EffectModel
 
     def effect(self, features: pd.DataFrame) -> Floats:
         """Return each row's effect: the probability of the outcome if treated, less if not."""
-        data = xgb.DMatrix(self.encoding.matrix(features))
-        of_treated, of_controls = (_predicted(booster, data) for booster in self.boosters)
-        if self.learner == "T":
-            return of_treated - of_controls
-        return _weighted(of_treated, of_controls, self.treated_share)
+        matrix = self.encoding.matrix(features)
+        if isinstance(self.trees, EffectModel):
+            return self.trees.effect(matrix)
+        if_treated, if_not = self.trees.probabilities(matrix)
+        return if_treated - if_not
 
 
 def fit_uplift(
@@ -111,25 +159,25 @@ def fit_uplift(
 ) -> UpliftModel:
     """Fit a T-learner (one model of the outcome for each arm) or an X-learner.
 
-    The X-learner is that of Künzel, Sekhon, Bickel and Yu, "Metalearners for estimating
-    heterogeneous treatment effects using machine learning", PNAS 116 (2019): what the other arm's
-    model expects of a row is taken from its outcome, and the difference is learnt in each arm; the
-    two are weighted with the share of the treated, which is the propensity of a random draw.
+    Both are those of Künzel, Sekhon, Bickel and Yu, "Metalearners for estimating heterogeneous
+    treatment effects using machine learning", PNAS 116 (2019), with one addition: the two models of
+    the outcome start from one that is fitted on both arms, so that they need to learn only where
+    the arms differ. Two models by themselves make different mistakes about what has nothing to do
+    with the treatment, and those are larger than the effects. Without trees of their own, the arms
+    differ by a constant in log odds.
+
+    The X-learner takes what the other arm's model expects of a row from its outcome, and learns
+    that difference in each arm.
     """
     encoding = fit_encoding(features)
     matrix = encoding.matrix(features)
-    arms = [treated, ~treated]
-    boosters = [_fit_outcome(matrix[arm], outcome[arm], seed) for arm in arms]
-    if learner == "X":
-        expected = [
-            _predicted(booster, xgb.DMatrix(matrix[arm]))
-            for booster, arm in zip(reversed(boosters), arms, strict=True)
-        ]
-        shown = [outcome[treated] - expected[0], expected[1] - outcome[~treated]]
-        boosters = [
-            _fit_effect(matrix[arm], target, seed) for arm, target in zip(arms, shown, strict=True)
-        ]
-    return UpliftModel(learner, encoding, (boosters[0], boosters[1]), float(treated.mean()))
+    margin = _unseen_margin(matrix, treated, outcome, seed)
+    outcomes = _fit_outcomes(matrix, margin, treated, outcome, seed)
+    if learner == "T":
+        return UpliftModel(encoding, outcomes)
+    if_treated, if_not = outcomes.probabilities(matrix, margin)
+    shown = np.where(treated, outcome - if_not, if_treated - outcome)
+    return UpliftModel(encoding, _fit_effects(matrix, shown, treated, seed))
 
 
 def cross_fitted_uplift(
@@ -180,15 +228,19 @@ def fit_encoding(features: pd.DataFrame) -> Encoding:
 
 
 def save_uplift(model: UpliftModel, directory: Path) -> None:
-    """Write the two boosters (XGBoost's UBJ) and the metadata (JSON) into `directory`."""
-    files = _booster_files(directory)
-    for booster, file in zip(model.boosters, files, strict=True):
-        booster.save_model(file)
-    metadata = {
-        "learner": model.learner,
+    """Write the boosters (XGBoost's UBJ) and the metadata (JSON) into `directory`."""
+    boosters = dict(zip(ARM_FILES, model.trees.arms, strict=True))
+    numbers: dict[str, Any] = {}
+    if isinstance(model.trees, OutcomeModel):
+        boosters[BASELINE_FILE] = model.trees.baseline
+        numbers["shifts"] = model.trees.shifts
+    else:
+        numbers["treated_share"] = model.trees.treated_share
+    for name, booster in boosters.items():
+        booster.save_model(directory / name)
+    metadata = numbers | {
         "encoding": asdict(model.encoding),
-        "treated_share": model.treated_share,
-        "sha256": {file.name: _sha256(file) for file in files},
+        "sha256": {name: _sha256(directory / name) for name in boosters},
     }
     text = json.dumps(metadata, indent=2, ensure_ascii=False)
     (directory / METADATA_FILE).write_text(text, encoding="utf-8")
@@ -200,24 +252,26 @@ def load_uplift(directory: Path) -> UpliftModel:
     Raises:
         UnreadableUpliftError: a file is missing or is not the one that was saved.
     """
-    files = _booster_files(directory)
-    for file in (directory / METADATA_FILE, *files):
-        if not file.is_file():
-            raise UnreadableUpliftError(f"{file} does not exist")
+    if not (directory / METADATA_FILE).is_file():
+        raise UnreadableUpliftError(f"{directory / METADATA_FILE} does not exist")
     metadata = json.loads((directory / METADATA_FILE).read_text(encoding="utf-8"))
-    for file in files:
-        if metadata["sha256"][file.name] != _sha256(file):
-            raise UnreadableUpliftError(f"{file} is not the file that was saved")
-    encoding = metadata["encoding"]
-    return UpliftModel(
-        learner=metadata["learner"],
-        encoding=Encoding(
-            columns=tuple(encoding["columns"]),
-            levels=tuple(None if each is None else tuple(each) for each in encoding["levels"]),
+    boosters = {
+        name: _read_booster(directory / name, sha256) for name, sha256 in metadata["sha256"].items()
+    }
+    arms = (boosters[ARM_FILES[0]], boosters[ARM_FILES[1]])
+    trees: OutcomeModel | EffectModel
+    if BASELINE_FILE in boosters:
+        shifts = metadata["shifts"]
+        trees = OutcomeModel(boosters[BASELINE_FILE], arms, (shifts[0], shifts[1]))
+    else:
+        trees = EffectModel(arms, metadata["treated_share"])
+    encoding = Encoding(
+        columns=tuple(metadata["encoding"]["columns"]),
+        levels=tuple(
+            None if levels is None else tuple(levels) for levels in metadata["encoding"]["levels"]
         ),
-        boosters=(xgb.Booster(model_file=files[0]), xgb.Booster(model_file=files[1])),
-        treated_share=metadata["treated_share"],
     )
+    return UpliftModel(encoding, trees)
 
 
 def uplift_at_k(
@@ -447,37 +501,58 @@ def _estimates(
     return {name: percentile_interval(value[name], drawn[name]) for name in value}
 
 
-def _fit_outcome(matrix: Matrix, outcome: NDArray[np.int8], seed: int) -> xgb.Booster:
-    """Fit the probability of the outcome."""
-    rate = (outcome.sum() + 0.5) / (len(outcome) + 1)  # never 0 or 1, whose log odds are infinite
-    parameters = TREE_PARAMETERS | {
-        "objective": "binary:logistic",
-        "eval_metric": "logloss",
-        "base_score": float(rate),
-        "seed": seed,
-    }
-    return _fit_trees(matrix, outcome, outcome, parameters)
+def _unseen_margin(
+    matrix: Matrix, treated: NDArray[np.bool_], outcome: NDArray[np.int8], seed: int
+) -> Floats:
+    """Return the baseline's log odds of each row, from baselines that have not seen the row."""
+    fold = fold_numbers(treated * 2 + outcome, INNER_FOLDS, seed)
+    margin = np.empty(len(outcome))
+    for number in range(INNER_FOLDS):
+        known = fold != number
+        booster = _fit_baseline(matrix[known], outcome[known], seed)
+        margin[~known] = _margin(booster, matrix[~known])
+    return margin
 
 
-def _fit_effect(matrix: Matrix, shown: Floats, seed: int) -> xgb.Booster:
-    """Fit the effect that single rows show, each with the noise of one outcome."""
-    parameters = TREE_PARAMETERS | {
-        "objective": "reg:squarederror",
-        "eval_metric": "rmse",
-        "base_score": float(shown.mean()),
-        "seed": seed,
-    }
-    return _fit_trees(matrix, shown, np.zeros(len(shown), dtype=np.int8), parameters)
+def _fit_outcomes(
+    matrix: Matrix,
+    margin: Floats,
+    treated: NDArray[np.bool_],
+    outcome: NDArray[np.int8],
+    seed: int,
+) -> OutcomeModel:
+    """Fit the baseline on all rows, and on its log odds `margin` what each arm adds."""
+    arms, shifts = [], []
+    for arm in (treated, ~treated):
+        shift = _shift(margin[arm], outcome[arm])
+        data = xgb.DMatrix(matrix[arm], label=outcome[arm], base_margin=margin[arm] + shift)
+        arms.append(_fit_trees(data, outcome[arm], OUTCOME_PARAMETERS | {"seed": seed}))
+        shifts.append(shift)
+    baseline = _fit_baseline(matrix, outcome, seed)
+    return OutcomeModel(baseline, (arms[0], arms[1]), (shifts[0], shifts[1]))
+
+
+def _fit_effects(
+    matrix: Matrix, shown: Floats, treated: NDArray[np.bool_], seed: int
+) -> EffectModel:
+    """Fit, in each arm, the effect that single rows show, each with the noise of one outcome."""
+    arms = []
+    for arm in (treated, ~treated):
+        parameters = EFFECT_PARAMETERS | {"base_score": float(shown[arm].mean()), "seed": seed}
+        data = xgb.DMatrix(matrix[arm], label=shown[arm])
+        arms.append(_fit_trees(data, np.zeros(int(arm.sum())), parameters))
+    return EffectModel((arms[0], arms[1]), float(treated.mean()))
+
+
+def _fit_baseline(matrix: Matrix, outcome: NDArray[np.int8], seed: int) -> xgb.Booster:
+    parameters = OUTCOME_PARAMETERS | {"base_score": _smoothed_rate(outcome), "seed": seed}
+    return _fit_trees(xgb.DMatrix(matrix, label=outcome), outcome, parameters)
 
 
 def _fit_trees(
-    matrix: Matrix,
-    target: NDArray[Any],
-    stratum: NDArray[np.int8],
-    parameters: dict[str, Any],
+    data: xgb.DMatrix, stratum: NDArray[np.generic], parameters: dict[str, Any]
 ) -> xgb.Booster:
     """Fit as many trees as are best across inner folds, on all rows."""
-    data = xgb.DMatrix(matrix, label=target)
     fold = fold_numbers(stratum, INNER_FOLDS, parameters["seed"])
     splits = [
         (np.flatnonzero(fold != number), np.flatnonzero(fold == number))
@@ -493,16 +568,27 @@ def _fit_trees(
     return xgb.train(parameters, data, num_boost_round=len(history))
 
 
+def _shift(margin: Floats, outcome: NDArray[np.int8]) -> float:
+    """Return what must be added to log odds for their mean probability to be the outcome's rate."""
+    rate, shift = _smoothed_rate(outcome), 0.0
+    for _ in range(50):  # Newton's steps, no longer than 1
+        probability = 1.0 / (1.0 + np.exp(-(margin + shift)))
+        slope = float((probability * (1.0 - probability)).mean())
+        shift += float(np.clip((rate - probability.mean()) / slope, -1.0, 1.0))
+    return shift
+
+
+def _smoothed_rate(outcome: NDArray[np.int8]) -> float:
+    """Return the rate, never 0 or 1, whose log odds are infinite."""
+    return float((outcome.sum() + 0.5) / (len(outcome) + 1))
+
+
+def _margin(booster: xgb.Booster, matrix: Matrix) -> Floats:
+    return np.asarray(booster.predict(xgb.DMatrix(matrix), output_margin=True), dtype=np.float64)
+
+
 def _predicted(booster: xgb.Booster, data: xgb.DMatrix) -> Floats:
     return np.asarray(booster.predict(data), dtype=np.float64)
-
-
-def _weighted(of_treated: Floats, of_controls: Floats, treated_share: float) -> Floats:
-    """Weight the two effects of the X-learner: more treated, more trust in the controls' effect.
-
-    The controls' effect rests on the model of the treated outcomes, which has more rows then.
-    """
-    return treated_share * of_controls + (1.0 - treated_share) * of_treated
 
 
 def _is_numeric(column: pd.Series) -> bool:
@@ -517,12 +603,18 @@ def _frequent_levels(column: pd.Series) -> tuple[str, ...]:
 def _encoded(column: pd.Series, levels: tuple[str, ...] | None) -> Matrix:
     if levels is None:
         return column.to_numpy(dtype=np.float32, na_value=np.nan)[:, np.newaxis]
-    text = column.astype("object").where(column.notna(), None).to_numpy()
-    return np.array([[str(value) == level for level in levels] for value in text], dtype=np.float32)
+    text = pd.Index(column.astype(str), dtype="object")
+    codes = pd.Index(levels, dtype="object").get_indexer(text)
+    codes[column.isna().to_numpy()] = -1  # as for any level that has no column
+    return np.asarray(codes[:, np.newaxis] == np.arange(len(levels)), dtype=np.float32)
 
 
-def _booster_files(directory: Path) -> tuple[Path, Path]:
-    return directory / "uplift_treated.ubj", directory / "uplift_controls.ubj"
+def _read_booster(file: Path, sha256: str) -> xgb.Booster:
+    if not file.is_file():
+        raise UnreadableUpliftError(f"{file} does not exist")
+    if _sha256(file) != sha256:
+        raise UnreadableUpliftError(f"{file} is not the file that was saved")
+    return xgb.Booster(model_file=file)
 
 
 def _sha256(file: Path) -> str:
