@@ -7,7 +7,8 @@
     )
 }}
 
-with usage as (
+-- Not materialised: only the days at the edges of the windows are read, by the key.
+with usage as not materialized (
     select * from {{ ref('int_broadband_usage_daily') }}
 ),
 
