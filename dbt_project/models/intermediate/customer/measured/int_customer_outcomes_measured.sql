@@ -25,17 +25,21 @@ month_before as (
         (date_trunc('month', {{ business_date() }}) - interval '1 month')::date - 1 as as_of_date
 ),
 
+faded as (
+    {{ faded_points('month_before') }}
+),
+
 customer_points as (
     select
-        signal.sensitivity_kind,
+        faded.sensitivity_kind,
         signal_daily.customer_id,
-        round(sum({{ faded_points('month_before.as_of_date') }}), 2) as points
+        round(sum(signal_daily.contact_count * faded.points), 2) as points
     from signal_daily
-    cross join month_before
-    inner join signal on signal_daily.signal_code = signal.signal_code
-    inner join kind on signal.sensitivity_kind = kind.sensitivity_kind
-    where {{ counts_for_points('month_before.as_of_date') }}
-    group by signal.sensitivity_kind, signal_daily.customer_id
+    inner join faded
+        on
+            signal_daily.signal_code = faded.signal_code
+            and signal_daily.contacted_date = faded.contacted_date
+    group by faded.sensitivity_kind, signal_daily.customer_id
 ),
 
 customer_outcome as (

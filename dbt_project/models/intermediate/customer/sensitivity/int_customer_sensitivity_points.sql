@@ -16,26 +16,27 @@ kind as (
 ),
 
 faded as (
-    select
-        as_of.as_of_date,
-        signal_daily.customer_id,
-        signal.sensitivity_kind,
-        {{ faded_points('as_of.as_of_date') }} as points
-    from signal_daily
-    cross join as_of
-    inner join signal on signal_daily.signal_code = signal.signal_code
-    inner join kind on signal.sensitivity_kind = kind.sensitivity_kind
-    where {{ counts_for_points('as_of.as_of_date') }}
+    {{ faded_points('as_of') }}
 ),
 
 customer_summed as (
     select
-        as_of_date,
-        customer_id,
-        sum(points) filter (where sensitivity_kind = 'complaint') as complaint_points,
-        sum(points) filter (where sensitivity_kind = 'fee') as fee_points
-    from faded
-    group by as_of_date, customer_id
+        faded.as_of_date,
+        signal_daily.customer_id,
+        (
+            sum(signal_daily.contact_count * faded.points)
+            filter (where faded.sensitivity_kind = 'complaint')
+        ) as complaint_points,
+        (
+            sum(signal_daily.contact_count * faded.points)
+            filter (where faded.sensitivity_kind = 'fee')
+        ) as fee_points
+    from signal_daily
+    inner join faded
+        on
+            signal_daily.signal_code = faded.signal_code
+            and signal_daily.contacted_date = faded.contacted_date
+    group by faded.as_of_date, signal_daily.customer_id
 ),
 
 final as (
