@@ -1,3 +1,6 @@
+-- A view: read once, by fct_risk_warning, which keeps the few that raise a rule.
+{{ config(materialized='view') }}
+
 with subscription as (
     select * from {{ ref('int_subscription_active') }}
     where as_of_date = {{ business_date() }}
