@@ -128,8 +128,8 @@ def _observe(chance: np.random.Generator, observed: date) -> pd.DataFrame:
     frame.loc[chance.random(count) < 0.3, "optical_loss_db"] = np.nan
     log_odds = -4.4 + 2.5 * is_overdue + 0.6 * frame["ticket_count_90d"] + 0.8 * ~has_contract
     frame["is_churned"] = (chance.random(count) < 1 / (1 + np.exp(-log_odds))).astype(object)
-    kind = np.where(is_overdue, "passive", "active")
-    frame["churn_kind"] = np.where(frame["is_churned"] == 1, kind, None)
+    kind = pd.Series(np.where(is_overdue, "passive", "active"), dtype=object)
+    frame["churn_kind"] = kind.where(frame["is_churned"].astype(bool), None)
     frame.insert(0, "observation_date", observed)
     frame.insert(1, "customer_id", [f"C{number:06d}" for number in range(count)])
     return frame

@@ -44,7 +44,7 @@ def test_direction_of_a_value() -> None:
 def test_top_reasons_are_upward_and_in_order() -> None:
     codes = np.array([[f"{name}_low", f"{name}_high"] for name in "abcd"], dtype=object)
     contributions = np.array(
-        [[0.1, 0.4, 0.2, 0.3], [0.1, -0.4, 0.2, 0.0], [-1, -1, -1, -1]], dtype=np.float32
+        [[0.1, 0.4, 0.2, 0.3], [0.1, -0.4, 0.2, 0.0], [-1, -1, -1, -1]], dtype=np.float64
     )
     direction = np.array([[1, 0, 1, -1], [0, 1, 1, 1], [0, 0, 0, 0]], dtype=np.int8)
     assert top_reasons(contributions, direction, codes).tolist() == [

@@ -68,7 +68,7 @@ def test_reads_the_region_where_there_is_one(marts: str, history: pd.DataFrame) 
         connection.execute("alter table marts.fct_churn_feature add column region text")
         connection.execute("update marts.fct_churn_feature set region = '城东'")
     with database.connect(Role.SCORER) as connection:
-        frame = read_labelled_features(connection, history["observation_date"].unique()[:1])
+        frame = read_labelled_features(connection, [history["observation_date"].iloc[0]])
     assert set(frame["region"]) == {"城东"}
 
 
