@@ -333,7 +333,7 @@ def show(report: Report, file: Path, console: Console) -> None:
     for heading in ("metric, 95 % interval", "model", "logistic regression"):
         screen.add_column(heading, no_wrap=True)
     for name, estimate in report.metrics.items():
-        screen.add_row(name, _cell(estimate), _cell(report.baseline[name]))
+        screen.add_row(name, str(estimate), str(report.baseline[name]))
     console.print(screen)
     if report.uplift:
         screen = ScreenTable(title="Effect of the treatment on the label", title_justify="left")
@@ -341,7 +341,7 @@ def show(report: Report, file: Path, console: Console) -> None:
             screen.add_column(heading, no_wrap=True)
         for ranking, estimates in report.uplift.items():
             for name, estimate in estimates.items():
-                screen.add_row(ranking, name, _cell(estimate))
+                screen.add_row(ranking, name, str(estimate))
         console.print(screen)
     if facts["duplicates_removed"]:
         console.print(f"{facts['duplicates_removed']} exact duplicate rows were removed.")
@@ -353,14 +353,6 @@ def show(report: Report, file: Path, console: Console) -> None:
         console.print(f"Held back: {column.column}: {column.reason}", markup=False)
     for suspicion in report.suspicions:
         console.print(f"Warning: leak suspected: {suspicion.message}", style="bold red")
-
-
-def _cell(estimate: Estimate) -> str:
-    digits = 4 if abs(estimate.high) < 10 else 2
-    value, low, high = (
-        f"{figure:.{digits}f}" for figure in (estimate.value, estimate.low, estimate.high)
-    )
-    return f"{value} ({low}–{high})"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -58,6 +58,19 @@ class Estimate:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        digits = 4 if abs(self.high) < 10 else 2
+        return f"{self.value:.{digits}f} ({self.low:.{digits}f}–{self.high:.{digits}f})"
+
+
+@dataclass(frozen=True)
+class CalibrationBin:
+    """Rows of neighbouring probabilities: what the model expected of them, and what happened."""
+
+    row_count: int
+    mean_probability: float
+    churn_rate: float
+
 
 @dataclass(frozen=True)
 class ProfitParameters:
@@ -116,6 +129,45 @@ def calibration_error(
     into the lowest bin, and a handful into each of the others.
     """
     return _calibration_error(_Ranking(is_churned, probability).counted(), bins)
+
+
+def calibration_bins(
+    is_churned: NDArray[np.int8], probability: Floats, bins: int = CALIBRATION_BINS
+) -> tuple[CalibrationBin, ...]:
+    """Return `bins` bins of equally many rows (empty ones left out), lowest probability first."""
+    order = np.argsort(probability, kind="stable")
+    return tuple(
+        CalibrationBin(
+            row_count=len(rows),
+            mean_probability=float(probability[rows].mean()),
+            churn_rate=float(is_churned[rows].mean()),
+        )
+        for rows in np.array_split(order, bins)
+        if len(rows)
+    )
+
+
+def auc_difference(
+    is_churned: NDArray[np.int8],
+    probability: Floats,
+    reference: Floats,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Estimate:
+    """Return the ROC-AUC of `probability` less that of `reference`, with its 95 % interval.
+
+    Paired: each resample draws rows, and both are measured on the same.
+    """
+    rankings = [_Ranking(is_churned, each) for each in (probability, reference)]
+
+    def difference(weight: Floats) -> dict[str, float]:
+        new, old = (_roc_auc(ranking.counted(weight[ranking.order])) for ranking in rankings)
+        return {"roc_auc": new - old}
+
+    value = difference(np.ones(len(is_churned)))["roc_auc"]
+    drawn = bootstrap(difference, is_churned, seed=seed, resamples=resamples)
+    return percentile_interval(value, drawn["roc_auc"])
 
 
 def expected_maximum_profit(
@@ -250,9 +302,9 @@ class _Ranking:
     """Rows sorted once, to be counted with the weights of any number of resamples."""
 
     def __init__(self, is_churned: NDArray[np.int8], probability: Floats) -> None:
-        order = np.argsort(-probability, kind="stable")
-        self.is_churned = is_churned[order].astype(np.float64)
-        self.probability = probability[order].astype(np.float64)
+        self.order = np.argsort(-probability, kind="stable")
+        self.is_churned = is_churned[self.order].astype(np.float64)
+        self.probability = probability[self.order].astype(np.float64)
         self._last_of_tie = np.flatnonzero(np.append(np.diff(self.probability) != 0, True))
         self._squared_error = (self.probability - self.is_churned) ** 2
 

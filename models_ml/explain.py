@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from models_ml.features import NULL_DIRECTIONS, Direction, Matrix
+from models_ml.features import NULL_DIRECTIONS, Direction, Matrix, feature_matrix
 from models_ml.model import ChurnModel
 from scripts import warehouse
 
@@ -42,12 +43,15 @@ def read_reason_codes(features: Sequence[str], seed: Path = REASON_SEED) -> Reas
     return np.array([codes[pair] for pair in wanted], dtype=object).reshape(-1, len(DIRECTIONS))
 
 
-def explain(model: ChurnModel, matrix: Matrix, codes: ReasonCodes) -> ReasonCodes:
-    """Return each row's reasons, the strongest first; None where fewer than three push up."""
-    metadata = model.metadata
+def explain(model: ChurnModel, frame: pd.DataFrame, codes: ReasonCodes) -> ReasonCodes:
+    """Return each row's reasons, the strongest first; None where fewer than three push up.
+
+    `codes` are those of the model's features, in their order.
+    """
+    features = model.metadata.features
     return top_reasons(
-        model.contributions(matrix),
-        directions(matrix, metadata.features, metadata.feature_medians),
+        model.learner.contributions(frame),
+        directions(feature_matrix(frame, features), features, model.metadata.feature_medians),
         codes,
     )
 
@@ -64,7 +68,7 @@ def directions(
 
 
 def top_reasons(
-    contributions: NDArray[np.float32], direction: NDArray[np.int8], codes: ReasonCodes
+    contributions: NDArray[np.float64], direction: NDArray[np.int8], codes: ReasonCodes
 ) -> ReasonCodes:
     """Return the codes of the largest positive contributions that a direction can be given for."""
     upward = np.where((contributions > 0) & (direction >= 0), contributions, 0)

@@ -73,6 +73,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("days_since_last_online", "days since the last day with traffic"),
     Feature("optical_loss_db", "latest downstream optical loss, dB"),
 )
+FEATURE_TABLE = "marts.fct_churn_feature"
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 NULL_DIRECTIONS: dict[str, Direction | None] = {
     feature.name: feature.null_means for feature in FEATURES
@@ -80,6 +81,9 @@ NULL_DIRECTIONS: dict[str, Direction | None] = {
 
 KEY_COLUMNS = ("observation_date", "customer_id")
 LABEL_COLUMN = "is_churned"
+KIND_COLUMN = "churn_kind"  # active, passive; null for who stayed
+# Tells groups of customers apart in the model's figures, where the feature table has it.
+REGION_COLUMN = "region"
 
 
 class MissingFeatureError(ValueError):
@@ -117,6 +121,7 @@ def read_features(
     Raises:
         MissingFeatureError: naming every feature that marts.fct_churn_feature lacks.
     """
+    _require(names, _table_columns(connection), FEATURE_TABLE)
     return _read(connection, sql.SQL(""), [], observation_dates, names)
 
 
@@ -125,25 +130,38 @@ def read_labelled_features(
     observation_dates: Sequence[date],
     names: Sequence[str] = FEATURE_NAMES,
 ) -> pd.DataFrame:
-    """Read features with their label (`is_churned`, 0 or 1); unlabelled customers are left out."""
-    label = sql.SQL("churn_label.is_churned::int as {}").format(sql.Identifier(LABEL_COLUMN))
+    """Read features with label (`is_churned`, 0 or 1), kind of leaver and, where known, region.
+
+    Unlabelled customers are left out. There is no column `region` if marts.fct_churn_feature has
+    none.
+
+    Raises:
+        MissingFeatureError: naming every feature that marts.fct_churn_feature lacks.
+    """
+    present = _table_columns(connection)
+    _require(names, present, FEATURE_TABLE)
+    extra = [
+        sql.SQL("churn_label.is_churned::int as {}").format(sql.Identifier(LABEL_COLUMN)),
+        sql.Identifier("churn_label", KIND_COLUMN),
+    ]
+    if REGION_COLUMN in present:
+        extra.append(sql.Identifier("churn_feature", REGION_COLUMN))
     join = sql.SQL(
         "inner join marts.fct_churn_label as churn_label"
         " on churn_feature.observation_date = churn_label.observation_date"
         " and churn_feature.customer_id = churn_label.customer_id"
     )
-    return _read(connection, join, [label], observation_dates, names)
+    return _read(connection, join, extra, observation_dates, names)
 
 
 def _read(
     connection: psycopg.Connection[Any],
     join: sql.Composable,
-    extra_columns: list[sql.Composed],
+    extra_columns: Sequence[sql.Composable],
     observation_dates: Sequence[date],
     names: Sequence[str],
 ) -> pd.DataFrame:
     """Read by COPY into Arrow: several times faster than fetching rows."""
-    _require(names, _table_columns(connection), "marts.fct_churn_feature")
     columns = [sql.Identifier("churn_feature", name) for name in (*KEY_COLUMNS, *names)]
     query = sql.SQL(
         "copy (select {columns} from marts.fct_churn_feature as churn_feature {join}"
@@ -166,9 +184,9 @@ def _read(
 def _parse(buffer: BytesIO, names: Sequence[str]) -> pd.DataFrame:
     types = {"observation_date": pa.date32(), "customer_id": pa.string()}
     types |= dict.fromkeys(names, pa.float32()) | {LABEL_COLUMN: pa.int8()}
-    table = pa.csv.read_csv(
-        buffer, convert_options=pa.csv.ConvertOptions(column_types=types, null_values=[""])
-    )
+    types |= dict.fromkeys([KIND_COLUMN, REGION_COLUMN], pa.string())
+    options = pa.csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)
+    table = pa.csv.read_csv(buffer, convert_options=options)
     frame: pd.DataFrame = table.to_pandas()
     return frame
 

@@ -4,14 +4,13 @@ XGBoost and a logistic regression are each fitted inside the training rows, with
 inner folds: which of a few parameter sets, how many trees, how strong a penalty, how much weight in
 the blend of the two log odds, and the line that turns the blend into a probability (Platt scaling).
 Where rows stand in time order the inner folds walk forward in time, and columns that do not hold
-over time are held back first (models_ml.steadiness).
+over time are held back first (models_ml.steadiness). Of very many rows a sample makes the choices.
 
 On disk a learner is two files, neither of them pickled: `trees.ubj` and `learner.json`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -22,14 +21,13 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
-from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from models_ml.calibration import Calibration
 from models_ml.encoding import Encoding, Standardisation
 from models_ml.features import Matrix
-from models_ml.model import Calibration, UnreadableModelError
 from models_ml.steadiness import (
     SIGNIFICANCE,
     Fold,
@@ -37,8 +35,10 @@ from models_ml.steadiness import (
     Labels,
     better_by_test,
     forward_folds,
+    time_blocks,
     unsteady_columns,
 )
+from models_ml.stored_files import require_files, require_same, sha256
 
 TREES_FILE = "trees.ubj"
 LEARNER_FILE = "learner.json"
@@ -64,18 +64,28 @@ MINIMUM_TREES = 10
 EARLY_STOPPING_TREES = 30
 BLEND_STEPS = 20
 EQUAL_BLEND = 0.5
-MINIMUM_CALIBRATION_SLOPE = 0.01
 
 Margins = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class LearnerSettings:
-    """How to train: the seed of everything drawn, threads, and inner folds of rows in no order."""
+    """How to train.
+
+    Attributes:
+        seed: of everything drawn.
+        thread_count: of XGBoost.
+        inner_fold_count: inner folds of rows in no order.
+        search_row_count: rows to make the choices on; where there are more, a sample of so many.
+        maximum_depth: parameter sets with deeper trees are not tried. The exact reasons of a score
+            cost in each tree its leaves times the square of its depth.
+    """
 
     seed: int = 20261120
     thread_count: int = 1
     inner_fold_count: int = 4
+    search_row_count: int = 200_000
+    maximum_depth: int = 9
 
 
 @dataclass(frozen=True)
@@ -96,8 +106,16 @@ class Line:
         return cls(standardisation, line.coef_[0], float(line.intercept_[0]))
 
     def margins(self, matrix: Matrix) -> Margins:
-        """Return the log odds of each row."""
-        return self.standardisation.apply(matrix) @ self.coefficients + self.intercept
+        """Return the log odds of each row, the same to the last bit whatever rows come with it.
+
+        A matrix product would add in an order that depends on the number of rows.
+        """
+        margins = np.full(len(matrix), self.intercept)
+        for values, coefficient in zip(
+            self.standardisation.apply(matrix).T, self.coefficients, strict=True
+        ):
+            margins += coefficient * values
+        return margins
 
     def contributions(self, matrix: Matrix, owners: NDArray[np.int64], count: int) -> Margins:
         """Return each column's share of the log odds, rows by `count` columns."""
@@ -152,11 +170,11 @@ class Learner:
         blend = weight * _tree_margins(self.trees, matrix) + (1 - weight) * self.line.margins(
             matrix
         )
-        return _calibrated(self.calibration, blend)
+        return self.calibration.apply(blend)
 
     def baseline_probability(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return what the logistic regression says alone, calibrated likewise."""
-        return _calibrated(self.line_calibration, self.line.margins(self.encoding.matrix(frame)))
+        return self.line_calibration.apply(self.line.margins(self.encoding.matrix(frame)))
 
     def contributions(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return each column's exact share of each row's log odds, rows by `columns`.
@@ -187,7 +205,7 @@ class Learner:
             "line_calibration": asdict(self.line_calibration),
             "choices": asdict(self.choices),
             "held_back": [asdict(column) for column in self.held_back],
-            "trees_sha256": _sha256(folder / TREES_FILE),
+            "trees_sha256": sha256(folder / TREES_FILE),
         }
         (folder / LEARNER_FILE).write_text(json.dumps(stored, indent=2), encoding="utf-8")
 
@@ -198,12 +216,9 @@ class Learner:
         Raises:
             UnreadableModelError: a file is missing, or the trees are not those that were saved.
         """
-        for name in (TREES_FILE, LEARNER_FILE):
-            if not (folder / name).is_file():
-                raise UnreadableModelError(f"{folder / name} does not exist")
+        require_files(folder, (TREES_FILE, LEARNER_FILE))
         stored = json.loads((folder / LEARNER_FILE).read_text(encoding="utf-8"))
-        if _sha256(folder / TREES_FILE) != stored["trees_sha256"]:
-            raise UnreadableModelError(f"{folder / TREES_FILE} is not the file that was saved")
+        require_same(folder / TREES_FILE, stored["trees_sha256"])
         scaling = Standardisation(
             medians=np.array(stored["medians"], np.float64),
             means=np.array(stored["means"], np.float64),
@@ -226,38 +241,55 @@ def fit(
     is_churned: Labels,
     *,
     in_time_order: bool = False,
+    periods: NDArray[np.int64] | None = None,
     groups: NDArray[np.int64] | None = None,
     settings: LearnerSettings | None = None,
 ) -> Learner:
     """Fit a learner to rows of typed columns (numbers or text) and their 0/1 labels.
 
+    With more rows than `settings.search_row_count` every choice, the calibration and the logistic
+    regression come from a seeded sample, which keeps the order of the rows and the shares of the
+    classes; the final trees are grown on all rows.
+
     Args:
         frame: the features; numeric columns stay numbers, all others are categories.
         is_churned: the label of each row.
         in_time_order: the rows stand in time order, oldest first.
+        periods: in time order, the observation date of each row as a number. Rows of one date share
+            their label window, so the inner folds learn from all earlier dates and judge on the
+            next; without it they are equal blocks of rows.
         groups: a number for each customer, whose rows then stay in one inner fold.
-        settings: seed, threads and folds.
+        settings: seed, threads, folds and limits.
 
     Raises:
-        ValueError: the rows do not hold both classes often enough for two inner folds.
+        ValueError: the rows do not hold both classes often enough for inner folds, or do not stand
+            in the order of their periods.
     """
     settings = settings or LearnerSettings()
-    folds = _inner_folds(is_churned, in_time_order, groups, settings)
+    searched = _searched_rows(is_churned, settings)
+    sample, labels = frame.iloc[searched], is_churned[searched]
+    periods, groups = (None if each is None else each[searched] for each in (periods, groups))
+    folds = _inner_folds(labels, in_time_order, periods, groups, settings)
     held_back: list[HeldBack] = []
     if in_time_order:
         held_back = unsteady_columns(
-            frame, is_churned, seed=settings.seed, thread_count=settings.thread_count
+            sample,
+            labels,
+            periods=periods,
+            seed=settings.seed,
+            thread_count=settings.thread_count,
         )
     encoding = Encoding.fitted(frame.drop(columns=[column.column for column in held_back]))
-    search = _Search(encoding.matrix(frame), is_churned, folds, in_time_order, settings)
+    matrix = encoding.matrix(frame)
+    search = _Search(matrix[searched], labels, folds, in_time_order, settings)
     penalty, line_margins = search.line()
     parameters, tree_count, tree_margins = search.trees()
     weight = search.tree_weight(tree_margins, line_margins)
     blend = weight * tree_margins + (1 - weight) * line_margins
     return Learner(
         encoding=encoding,
-        trees=xgb.train(parameters, search.rows(None), tree_count),
-        line=Line.fitted(search.matrix, is_churned, penalty),
+        trees=xgb.train(parameters, xgb.DMatrix(matrix, label=is_churned), tree_count),
+        line=Line.fitted(search.matrix, labels, penalty),
         calibration=search.calibration(blend),
         line_calibration=search.calibration(line_margins),
         choices=Choices(
@@ -303,11 +335,11 @@ class _Search:
             "seed": settings.seed,
             "nthread": settings.thread_count,
         }
-
-    def rows(self, positions: NDArray[np.int64] | None) -> xgb.DMatrix:
-        """Return rows (None: all) as XGBoost takes them."""
-        chosen = slice(None) if positions is None else positions
-        return xgb.DMatrix(self.matrix[chosen], label=self._is_churned[chosen])
+        self._candidates = [
+            self._common | parameters
+            for parameters in PARAMETER_SETS
+            if parameters["max_depth"] <= settings.maximum_depth
+        ]
 
     def line(self) -> tuple[float, Margins]:
         """Return the best penalty with its margins."""
@@ -324,14 +356,13 @@ class _Search:
 
     def trees(self) -> tuple[dict[str, Any], int, Margins]:
         """Return the best parameter set with its number of trees and its margins."""
-        data = [(self.rows(learnt), self.rows(judged)) for learnt, judged in self._folds]
-        candidates = [self._common | parameters for parameters in PARAMETER_SETS]
+        data = [(self._rows(learnt), self._rows(judged)) for learnt, judged in self._folds]
         probe = -1 if self._in_time_order else 0  # the last block has most rows to learn from
-        first = [self._grown(parameters, data[probe]) for parameters in candidates]
+        first = [self._grown(parameters, data[probe]) for parameters in self._candidates]
         order = np.argsort([min(self._curve(history)) for _, history in first], kind="stable")
         tried = []
         for place in order[:FINALIST_COUNT]:
-            parameters = candidates[place]
+            parameters = self._candidates[place]
             grown = [
                 first[place] if pair is data[probe] else self._grown(parameters, pair)
                 for pair in data
@@ -369,13 +400,7 @@ class _Search:
     def calibration(self, margins: Margins) -> Calibration:
         """Fit Platt scaling on the rows that some fold judged."""
         is_judged = ~np.isnan(margins)
-        line = LogisticRegression(C=np.inf).fit(
-            margins[is_judged].reshape(-1, 1), self._is_churned[is_judged]
-        )
-        return Calibration(
-            slope=max(float(line.coef_[0, 0]), MINIMUM_CALIBRATION_SLOPE),
-            intercept=float(line.intercept_[0]),
-        )
+        return Calibration.fitted(margins[is_judged], self._is_churned[is_judged])
 
     def fold_aucs(self, margins: Margins) -> NDArray[np.float64]:
         """Return the ROC-AUC within each fold."""
@@ -383,10 +408,13 @@ class _Search:
             [roc_auc_score(self._is_churned[judged], margins[judged]) for _, judged in self._folds]
         )
 
+    def _rows(self, positions: NDArray[np.int64]) -> xgb.DMatrix:
+        return xgb.DMatrix(self.matrix[positions], label=self._is_churned[positions])
+
     def _loss(self, margins: Margins) -> float:
         if self._in_time_order:
             return -float(self.fold_aucs(margins).mean())
-        probability = _calibrated(self.calibration(margins), margins)
+        probability = self.calibration(margins).apply(margins)
         return float(log_loss(self._is_churned, probability))
 
     def _out_of_fold(
@@ -430,16 +458,32 @@ class _Search:
         return max(int(np.argmin(np.mean(curves, axis=0))) + 1, MINIMUM_TREES)
 
 
+def _searched_rows(is_churned: Labels, settings: LearnerSettings) -> NDArray[np.int64]:
+    """Return the rows to make the choices on, in their order: all, or a share of each class."""
+    row_count = len(is_churned)
+    if row_count <= settings.search_row_count:
+        return np.arange(row_count)
+    chance = np.random.default_rng(settings.seed)
+    share = settings.search_row_count / row_count
+    chosen = [
+        chance.choice(rows, round(share * len(rows)), replace=False)
+        for rows in (np.flatnonzero(is_churned == label) for label in (0, 1))
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
 def _inner_folds(
     is_churned: Labels,
     in_time_order: bool,
+    periods: NDArray[np.int64] | None,
     groups: NDArray[np.int64] | None,
     settings: LearnerSettings,
 ) -> list[Fold]:
     if in_time_order:
-        folds = forward_folds(is_churned)
-        if len(folds) < 2:
-            raise ValueError("the rows in time order hold churners in fewer than two blocks")
+        folds = forward_folds(is_churned, time_blocks(len(is_churned), periods))
+        if not folds or (periods is None and len(folds) < 2):
+            kind = "blocks" if periods is None else "periods"
+            raise ValueError(f"the rows in time order hold churners in fewer than two {kind}")
         return folds
     rarest = int(min(is_churned.sum(), len(is_churned) - is_churned.sum()))
     count = min(settings.inner_fold_count, rarest)
@@ -454,15 +498,8 @@ def _tree_margins(trees: xgb.Booster, matrix: Matrix) -> Margins:
     return np.asarray(trees.predict(xgb.DMatrix(matrix), output_margin=True), dtype=np.float64)
 
 
-def _calibrated(calibration: Calibration, margins: Margins) -> NDArray[np.float64]:
-    log_odds = calibration.slope * margins + calibration.intercept
-    return np.asarray(expit(log_odds), dtype=np.float64)
-
-
 def _summed_by_owner(shares: Margins, owners: NDArray[np.int64], count: int) -> Margins:
-    is_owned = (owners[:, np.newaxis] == np.arange(count)).astype(np.float64)
-    return np.asarray(shares @ is_owned, dtype=np.float64)
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    summed = np.zeros((len(shares), count))
+    for values, owner in zip(shares.T, owners, strict=True):
+        summed[:, owner] += values
+    return summed

@@ -1,78 +1,92 @@
-"""A trained churn model: trees, calibration, and all that is needed to use and judge it later.
+"""A trained churn model: the learner, and all that is needed to use and judge it later.
 
-On disk it is two files, neither of them pickled: `model.ubj` (XGBoost's own binary JSON) and
-`metadata.json`.
+On disk it is three files, none of them pickled: the learner's two and `metadata.json`, which knows
+the hash of `learner.json`, which knows that of the trees.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-import xgboost as xgb
-from numpy.typing import NDArray
+from models_ml.evaluate import CalibrationBin, Estimate, Evaluation
+from models_ml.features import feature_hash
+from models_ml.learner import LEARNER_FILE, TREES_FILE, Choices, Learner
+from models_ml.steadiness import HeldBack
+from models_ml.stored_files import UnreadableModelError, require_files, require_same, sha256
 
-from models_ml.evaluate import Evaluation
-from models_ml.features import Matrix, feature_hash, feature_matrix
-
-MODEL_FILE = "model.ubj"
 METADATA_FILE = "metadata.json"
 
-
-class UnreadableModelError(RuntimeError):
-    """A stored model is not there, or is not what its metadata says."""
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Platt scaling: the probability is sigmoid(slope * margin + intercept)."""
-
-    slope: float
-    intercept: float
-
-    def apply(self, margin: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Turn margins (log odds as the trees see them) into probabilities."""
-        log_odds = self.slope * margin.astype(np.float64) + self.intercept
-        return np.asarray(1.0 / (1.0 + np.exp(-log_odds)), dtype=np.float64)
+Estimates = dict[str, Estimate]
 
 
 @dataclass(frozen=True)
 class DataWindow:
-    """The observation dates that a model was made from, and how far ahead its label looks."""
+    """The observation dates that a model was made from, and how far ahead its label looks.
+
+    Attributes:
+        business_date: what was known on it.
+        training_dates: learnt from, oldest first; the choices are judged walking forward over them.
+        test_date: the out-of-time test.
+        horizon_days: a customer who holds nothing so long after date and gap has left.
+        gap_days: between the observation date and the horizon.
+    """
 
     business_date: date
     training_dates: tuple[date, ...]
-    validation_date: date
     test_date: date
     horizon_days: int
+    gap_days: int
 
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What is stored beside the trees.
+    """What is stored beside the learner.
 
-    `feature_medians` are those of the training rows, in the order of `features`; None for a
-    feature that had no value at all.
+    Attributes:
+        features: the columns in use, in the learner's order.
+        feature_hash: of `features`.
+        feature_medians: of the training rows, in the order of `features`; None for a feature that
+            had no value at all.
+        window: dates of the rows.
+        training_row_count: rows learnt from.
+        training_churner_count: leavers among them.
+        metrics: out of time, of the model.
+        baseline_metrics: of its logistic regression alone, on the same rows.
+        intervals: the measures of `evaluate.intervals`, with 95 % intervals.
+        baseline_intervals: the same of the logistic regression.
+        group_intervals: the same by kind of group (star level, product, region) and group.
+        kind_intervals: the same by kind of leaver, among these leavers and all stayers.
+        calibration_bins: expected and real share of leavers out of time.
+        held_back: features that the model does not use.
+        choices: what the search decided.
+        seed: of everything drawn.
+        versions: of the libraries, by name.
+        learner_sha256: of learner.json; set when the model is saved.
     """
 
     features: tuple[str, ...]
     feature_hash: str
     feature_medians: tuple[float | None, ...]
-    calibration: Calibration
     window: DataWindow
+    training_row_count: int
+    training_churner_count: int
     metrics: Evaluation
     baseline_metrics: Evaluation
-    tree_count: int
+    intervals: Estimates
+    baseline_intervals: Estimates
+    group_intervals: dict[str, dict[str, Estimates]]
+    kind_intervals: dict[str, Estimates]
+    calibration_bins: tuple[CalibrationBin, ...]
+    held_back: tuple[HeldBack, ...]
+    choices: Choices
     seed: int
-    booster_parameters: dict[str, Any]
-    xgboost_version: str
-    model_sha256: str = ""
+    versions: dict[str, str]
+    learner_sha256: str = ""
 
     def to_json(self) -> str:
         """Return the metadata as JSON, dates in ISO 8601."""
@@ -80,62 +94,43 @@ class ModelMetadata:
 
     @classmethod
     def from_json(cls, text: str) -> ModelMetadata:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote; a key too few or too many is a KeyError or a TypeError."""
         stored = json.loads(text)
-        window = stored["window"]
         return cls(
             **stored
             | {
                 "features": tuple(stored["features"]),
                 "feature_medians": tuple(stored["feature_medians"]),
-                "calibration": Calibration(**stored["calibration"]),
-                "window": DataWindow(
-                    business_date=date.fromisoformat(window["business_date"]),
-                    training_dates=tuple(map(date.fromisoformat, window["training_dates"])),
-                    validation_date=date.fromisoformat(window["validation_date"]),
-                    test_date=date.fromisoformat(window["test_date"]),
-                    horizon_days=window["horizon_days"],
-                ),
+                "window": _window(stored["window"]),
                 "metrics": Evaluation(**stored["metrics"]),
                 "baseline_metrics": Evaluation(**stored["baseline_metrics"]),
+                "intervals": _estimates(stored["intervals"]),
+                "baseline_intervals": _estimates(stored["baseline_intervals"]),
+                "group_intervals": {
+                    kind: _groups(groups) for kind, groups in stored["group_intervals"].items()
+                },
+                "kind_intervals": _groups(stored["kind_intervals"]),
+                "calibration_bins": tuple(
+                    CalibrationBin(**each) for each in stored["calibration_bins"]
+                ),
+                "held_back": tuple(HeldBack(**column) for column in stored["held_back"]),
+                "choices": Choices(**stored["choices"]),
             }
         )
 
 
 @dataclass(frozen=True)
 class ChurnModel:
-    """The trees with their metadata."""
+    """The learner with its metadata."""
 
-    booster: xgb.Booster
+    learner: Learner
     metadata: ModelMetadata
-
-    def matrix(self, frame: pd.DataFrame) -> Matrix:
-        """Return the features of `frame` in the order the trees were trained on."""
-        return feature_matrix(frame, self.metadata.features)
-
-    def probability(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Return each row's calibrated probability of leaving within the horizon."""
-        return self.metadata.calibration.apply(margin(self.booster, matrix))
-
-    def contributions(self, matrix: Matrix) -> NDArray[np.float32]:
-        """Return each feature's exact share of each row's margin (TreeSHAP), rows by features."""
-        shares = self.booster.predict(self._tree_input(matrix), pred_contribs=True)
-        return np.asarray(shares[:, :-1], dtype=np.float32)  # the last column is the bias
-
-    def _tree_input(self, matrix: Matrix) -> xgb.DMatrix:
-        return xgb.DMatrix(matrix, feature_names=list(self.metadata.features))
-
-
-def margin(booster: xgb.Booster, matrix: Matrix) -> NDArray[np.float32]:
-    """Return the trees' uncalibrated log odds."""
-    data = xgb.DMatrix(matrix, feature_names=booster.feature_names)
-    return np.asarray(booster.predict(data, output_margin=True), dtype=np.float32)
 
 
 def save(model: ChurnModel, directory: Path) -> None:
-    """Write the model's two files into `directory`."""
-    model.booster.save_model(directory / MODEL_FILE)
-    metadata = replace(model.metadata, model_sha256=_sha256(directory / MODEL_FILE))
+    """Write the model's three files into `directory`."""
+    model.learner.save(directory)
+    metadata = replace(model.metadata, learner_sha256=sha256(directory / LEARNER_FILE))
     (directory / METADATA_FILE).write_text(metadata.to_json(), encoding="utf-8")
 
 
@@ -143,21 +138,37 @@ def load(directory: Path) -> ChurnModel:
     """Read a model that `save` wrote.
 
     Raises:
-        UnreadableModelError: a file is missing, or trees, feature list and hashes disagree.
+        UnreadableModelError: a file is missing or of another kind of model, or learner, feature
+            list and hashes disagree.
     """
-    for name in (MODEL_FILE, METADATA_FILE):
-        if not (directory / name).is_file():
-            raise UnreadableModelError(f"{directory / name} does not exist")
-    metadata = ModelMetadata.from_json((directory / METADATA_FILE).read_text(encoding="utf-8"))
-    if _sha256(directory / MODEL_FILE) != metadata.model_sha256:
-        raise UnreadableModelError(f"{directory / MODEL_FILE} is not the file that was saved")
+    require_files(directory, (TREES_FILE, LEARNER_FILE, METADATA_FILE))
+    file = directory / METADATA_FILE
+    try:
+        metadata = ModelMetadata.from_json(file.read_text(encoding="utf-8"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableModelError(f"{file} is not this version's metadata: {error!r}") from error
+    require_same(directory / LEARNER_FILE, metadata.learner_sha256)
     if feature_hash(metadata.features) != metadata.feature_hash:
-        raise UnreadableModelError(f"{directory / METADATA_FILE}: features do not match their hash")
-    booster = xgb.Booster(model_file=directory / MODEL_FILE)
-    if tuple(booster.feature_names or ()) != metadata.features:
-        raise UnreadableModelError(f"{directory}: trees and metadata name different features")
-    return ChurnModel(booster=booster, metadata=metadata)
+        raise UnreadableModelError(f"{file}: features do not match their hash")
+    learner = Learner.load(directory)
+    if learner.columns != metadata.features:
+        raise UnreadableModelError(f"{directory}: learner and metadata name different features")
+    return ChurnModel(learner=learner, metadata=metadata)
 
 
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _window(stored: Mapping[str, Any]) -> DataWindow:
+    return DataWindow(
+        business_date=date.fromisoformat(stored["business_date"]),
+        training_dates=tuple(map(date.fromisoformat, stored["training_dates"])),
+        test_date=date.fromisoformat(stored["test_date"]),
+        horizon_days=stored["horizon_days"],
+        gap_days=stored["gap_days"],
+    )
+
+
+def _estimates(stored: Mapping[str, Mapping[str, float]]) -> Estimates:
+    return {name: Estimate(**figures) for name, figures in stored.items()}
+
+
+def _groups(stored: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, Estimates]:
+    return {name: _estimates(measures) for name, measures in stored.items()}

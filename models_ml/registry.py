@@ -16,7 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models_ml.model import ChurnModel, ModelMetadata, UnreadableModelError, load, save
+from models_ml.evaluate import Estimate
+from models_ml.model import ChurnModel, ModelMetadata, load, save
+from models_ml.model_card import model_card
+from models_ml.stored_files import UnreadableModelError
 from scripts import warehouse
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 MODEL_NAME = "churn"
 CHAMPION = "champion"
 ARTIFACT_PATH = "model"
+MODEL_CARD_FILE = "model_card.md"
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +67,8 @@ def register(
 ) -> str:
     """Log `model` as a run, register it as a new version, and make it champion if it is to be.
 
+    Its model card lies beside the model's folder.
+
     Returns:
         The version.
     """
@@ -75,7 +81,6 @@ def register(
     with tempfile.TemporaryDirectory() as directory:
         save(model, Path(directory))
         client.log_artifacts(run.info.run_id, directory, ARTIFACT_PATH)
-    client.set_terminated(run.info.run_id)
     _create_registered_model(client, model_name)
     version = client.create_model_version(
         model_name,
@@ -83,6 +88,9 @@ def register(
         run_id=run.info.run_id,
         description=reason,
     )
+    card = model_card(model.metadata, reason, str(version.version))
+    client.log_text(run.info.run_id, card, MODEL_CARD_FILE)
+    client.set_terminated(run.info.run_id)
     if is_champion:
         client.set_registered_model_alias(model_name, CHAMPION, str(version.version))
     return str(version.version)
@@ -108,7 +116,7 @@ def _client() -> MlflowClient:
 @cache
 def _client_of(uri: str) -> MlflowClient:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # read when mlflow is imported
-    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"  # two small files
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"  # a few small files
     from mlflow import MlflowClient
 
     for name in ("alembic", "mlflow.store.db.utils"):  # they tell every step of the migration
@@ -163,22 +171,24 @@ def _log_metadata(client: MlflowClient, run_id: str, metadata: ModelMetadata, re
     """Log in one request what people filter and compare runs by; the rest is in the metadata."""
     from mlflow.entities import Metric, Param, RunTag
 
-    window = metadata.window
-    parameters = metadata.booster_parameters | {
-        "tree_count": metadata.tree_count,
+    window, choices = metadata.window, metadata.choices
+    parameters = choices.parameters | {
+        "tree_count": choices.tree_count,
+        "tree_weight": choices.tree_weight,
+        "penalty": choices.penalty,
         "seed": metadata.seed,
         "horizon_days": window.horizon_days,
+        "gap_days": window.gap_days,
         "training_dates": ", ".join(map(str, window.training_dates)),
-        "validation_date": window.validation_date,
         "test_date": window.test_date,
         "features": ", ".join(metadata.features),
+        "held_back": ", ".join(column.column for column in metadata.held_back),
         "feature_hash": metadata.feature_hash,
-        "calibration_slope": metadata.calibration.slope,
-        "calibration_intercept": metadata.calibration.intercept,
     }
     metrics = asdict(metadata.metrics) | {
         f"baseline_{name}": value for name, value in asdict(metadata.baseline_metrics).items()
     }
+    metrics |= _bounds(metadata.intervals)
     client.log_batch(
         run_id,
         metrics=[Metric(name, float(value), 0, 0) for name, value in metrics.items()],
@@ -188,3 +198,9 @@ def _log_metadata(client: MlflowClient, run_id: str, metadata: ModelMetadata, re
             RunTag("promotion_reason", reason),
         ],
     )
+
+
+def _bounds(estimates: dict[str, Estimate]) -> dict[str, float]:
+    """Return both ends of each 95 % interval."""
+    low = {f"{name}_low": estimate.low for name, estimate in estimates.items()}
+    return low | {f"{name}_high": estimate.high for name, estimate in estimates.items()}

@@ -75,12 +75,11 @@ def score_customers(business_date: date, model_name: str = registry.MODEL_NAME) 
 
 def score_frame(model: ChurnModel, frame: pd.DataFrame, codes: ReasonCodes) -> pd.DataFrame:
     """Return `customer_id`, `churn_probability` and `reason_1` to `reason_3` for each row."""
-    matrix = model.matrix(frame)
-    reasons = explain(model, matrix, codes)
+    reasons = explain(model, frame, codes)
     return pd.DataFrame(
         {
             "customer_id": frame["customer_id"].to_numpy(),
-            "churn_probability": model.probability(matrix),
+            "churn_probability": model.learner.probability(frame),
             **{f"reason_{place + 1}": reasons[:, place] for place in range(reasons.shape[1])},
         }
     )

@@ -55,14 +55,38 @@ class HeldBack:
     reason: str
 
 
-def forward_folds(is_churned: Labels, block_count: int = BLOCK_COUNT) -> list[Fold]:
-    """Cut rows in time order into equal blocks; learn from all before a block, judge on it.
+def time_blocks(row_count: int, periods: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Return where the blocks of rows in time order begin, and behind the last the row count.
+
+    Each period is a block; without periods there are BLOCK_COUNT blocks of equally many rows.
+
+    Raises:
+        ValueError: the rows do not stand in the order of their periods.
+    """
+    if periods is None:
+        return np.linspace(0, row_count, BLOCK_COUNT + 1).astype(np.int64)
+    steps = np.diff(periods)
+    if (steps < 0).any():
+        raise ValueError("the rows do not stand in the order of their periods")
+    return np.concatenate([[0], np.flatnonzero(steps) + 1, [row_count]])
+
+
+def forward_folds(is_churned: Labels, blocks: NDArray[np.int64]) -> list[Fold]:
+    """Return folds that learn from all rows before a block (`time_blocks`) and judge on it.
 
     Folds that lack a class on either side are left out.
     """
-    edges = np.linspace(0, len(is_churned), block_count + 1).astype(np.int64)
-    folds = [(np.arange(start), np.arange(start, end)) for start, end in pairwise(edges[1:])]
+    folds = [(np.arange(start), np.arange(start, end)) for start, end in pairwise(blocks[1:])]
     return [fold for fold in folds if all(_has_both(is_churned[rows]) for rows in fold)]
+
+
+def earlier_rows(row_count: int, periods: NDArray[np.int64] | None = None) -> int:
+    """Return how many rows count as earlier: EARLIER_SHARE, or the whole periods nearest to it."""
+    wanted = round(row_count * EARLIER_SHARE)
+    if periods is None:
+        return wanted
+    inner = time_blocks(row_count, periods)[1:-1]
+    return int(inner[np.argmin(np.abs(inner - wanted))])
 
 
 def better_by_test(gains: Sequence[float] | NDArray[np.float64], significance: float) -> bool:
@@ -76,10 +100,18 @@ def better_by_test(gains: Sequence[float] | NDArray[np.float64], significance: f
 
 
 def unsteady_columns(
-    frame: pd.DataFrame, is_churned: Labels, *, seed: int, thread_count: int
+    frame: pd.DataFrame,
+    is_churned: Labels,
+    *,
+    periods: NDArray[np.int64] | None = None,
+    seed: int,
+    thread_count: int,
 ) -> list[HeldBack]:
-    """Return the columns to hold back from a model of these rows, in the order of the frame."""
-    cut = round(len(frame) * EARLIER_SHARE)
+    """Return the columns to hold back from a model of these rows, in the order of the frame.
+
+    With `periods` (at least two) earlier and later rows, and the blocks to walk, are whole periods.
+    """
+    cut = earlier_rows(len(frame), periods)
     earlier, later = frame.iloc[:cut], frame.iloc[cut:]
     moved = [str(name) for name in frame if has_moved(earlier[name], later[name])]
     turned = [
@@ -87,13 +119,14 @@ def unsteady_columns(
         for name in frame
         if name not in moved and has_turned(frame[name], is_churned, cut)
     ]
-    walk = ForwardWalk(frame, is_churned, seed, thread_count)
+    folds = forward_folds(is_churned, time_blocks(len(frame), periods))
+    walk = ForwardWalk(frame, is_churned, folds, seed, thread_count)
     held = walk.not_worth(moved, turned)
     return [
         HeldBack(
             name,
             f"its values moved (stability index {stability_index(earlier[name], later[name]):.2f}"
-            f" between the first {EARLIER_SHARE:.0%} of the training rows and the rest, limit"
+            f" between the first {cut / len(frame):.0%} of the training rows and the rest, limit"
             f" {MOVED_ABOVE}) and later training rows are not ranked better with it"
             if name in moved
             else "its relation to the label turned round within the training rows",
@@ -122,14 +155,19 @@ class ForwardWalk:
     """Judges sets of columns by how well a quick model ranks each block of later rows."""
 
     def __init__(
-        self, frame: pd.DataFrame, is_churned: Labels, seed: int, thread_count: int
+        self,
+        frame: pd.DataFrame,
+        is_churned: Labels,
+        folds: Sequence[Fold],
+        seed: int,
+        thread_count: int,
     ) -> None:
         encoding = Encoding.fitted(frame)
         self._names = [column.name for column in encoding.columns]
         self._matrix = encoding.matrix(frame)
         self._owners = encoding.owners
         self._is_churned = is_churned
-        self._folds = forward_folds(is_churned)
+        self._folds = folds
         self._parameters = QUICK_TREE_PARAMETERS | {"seed": seed, "nthread": thread_count}
 
     def not_worth(self, moved: Sequence[str], turned: Sequence[str]) -> set[str]:

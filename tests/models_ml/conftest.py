@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from models_ml.features import FEATURE_NAMES
+from models_ml.features import FEATURE_NAMES, KEY_COLUMNS, KIND_COLUMN, LABEL_COLUMN
 from models_ml.model import ChurnModel, DataWindow
 from models_ml.train import TrainingData, fit, read_parameters, rows_of
 from scripts import database
@@ -21,19 +21,21 @@ from scripts.warehouse import Role
 
 BUSINESS_DATE = date(2026, 11, 20)
 CUSTOMER_COUNT = 3000
+LABELS = (LABEL_COLUMN, KIND_COLUMN)
 OBSERVATION_DATES = [BUSINESS_DATE - timedelta(days=days) for days in (150, 120, 90, 60, 30)]
 
 
 @pytest.fixture(scope="session")
 def history() -> pd.DataFrame:
-    """Return five labelled dates and the business date itself (`is_churned` null there).
+    """Return five labelled dates and the business date itself (without a label there).
 
-    Overdue amounts, faults and a missing contract make customers leave, nothing else does.
+    Overdue amounts, faults and a missing contract make customers leave, nothing else does. Who
+    leaves with an overdue amount is a passive leaver.
     """
     chance = np.random.default_rng(7)
     frames = [_observe(chance, observed) for observed in [*OBSERVATION_DATES, BUSINESS_DATE]]
     frame = pd.concat(frames, ignore_index=True)
-    frame.loc[frame["observation_date"] == BUSINESS_DATE, "is_churned"] = None
+    frame.loc[frame["observation_date"] == BUSINESS_DATE, list(LABELS)] = None
     return frame
 
 
@@ -44,13 +46,12 @@ def training_data(history: pd.DataFrame) -> TrainingData:
     return TrainingData(
         window=DataWindow(
             BUSINESS_DATE,
-            tuple(OBSERVATION_DATES[:3]),
-            OBSERVATION_DATES[3],
+            tuple(OBSERVATION_DATES[:4]),
             OBSERVATION_DATES[4],
             horizon_days=30,
+            gap_days=0,
         ),
-        training=rows_of(labelled, OBSERVATION_DATES[:3]),
-        validation=rows_of(labelled, OBSERVATION_DATES[3:4]),
+        training=rows_of(labelled, OBSERVATION_DATES[:4]),
         test=rows_of(labelled, OBSERVATION_DATES[4:]),
     )
 
@@ -65,7 +66,7 @@ def churn_model(training_data: TrainingData) -> ChurnModel:
 def tonight(history: pd.DataFrame) -> pd.DataFrame:
     """Return the features of the customers to score."""
     rows = history[history["observation_date"] == BUSINESS_DATE]
-    return rows.drop(columns="is_churned").reset_index(drop=True)
+    return rows.drop(columns=list(LABELS)).reset_index(drop=True)
 
 
 @pytest.fixture
@@ -90,15 +91,12 @@ def marts(warehouse_db: str, history: pd.DataFrame) -> str:
         )
         connection.execute(
             "create table marts.fct_churn_label"
-            " (observation_date date, customer_id text, is_churned boolean)"
+            " (observation_date date, customer_id text, is_churned boolean, churn_kind text)"
         )
         labels = history[history["is_churned"].notna()]
-        copy_into(connection, "fct_churn_feature", history.drop(columns="is_churned"))
-        copy_into(connection, "fct_churn_label", labels[list(LABEL_COLUMNS)])
+        copy_into(connection, "fct_churn_feature", history.drop(columns=list(LABELS)))
+        copy_into(connection, "fct_churn_label", labels[[*KEY_COLUMNS, *LABELS]])
     return warehouse_db
-
-
-LABEL_COLUMNS = ("observation_date", "customer_id", "is_churned")
 
 
 def copy_into(
@@ -124,9 +122,14 @@ def _observe(chance: np.random.Generator, observed: date) -> pd.DataFrame:
     frame["contract_remaining_days"] = np.where(
         has_contract, chance.integers(1, 700, count), np.nan
     )
+    frame["star_level"] = chance.integers(1, 4, count)
+    frame["mobile_subscription_count"] = chance.integers(0, 3, count)
+    frame["broadband_subscription_count"] = chance.integers(0, 2, count)
     frame.loc[chance.random(count) < 0.3, "optical_loss_db"] = np.nan
     log_odds = -4.4 + 2.5 * is_overdue + 0.6 * frame["ticket_count_90d"] + 0.8 * ~has_contract
     frame["is_churned"] = (chance.random(count) < 1 / (1 + np.exp(-log_odds))).astype(object)
+    kind = pd.Series(np.where(is_overdue, "passive", "active"), dtype=object)
+    frame["churn_kind"] = kind.where(frame["is_churned"].astype(bool), None)
     frame.insert(0, "observation_date", observed)
     frame.insert(1, "customer_id", [f"C{number:06d}" for number in range(count)])
     return frame

@@ -18,8 +18,10 @@ from models_ml.drift import (
 from models_ml.steadiness import (
     BLOCK_COUNT,
     better_by_test,
+    earlier_rows,
     forward_folds,
     has_turned,
+    time_blocks,
     unsteady_columns,
 )
 
@@ -103,7 +105,7 @@ def test_many_levels_in_few_rows_have_not_moved() -> None:
 
 
 def test_forward_folds_never_learn_from_later_rows() -> None:
-    folds = forward_folds(np.tile([0, 1], 300).astype(np.int8))
+    folds = forward_folds(np.tile([0, 1], 300).astype(np.int8), time_blocks(600))
     assert len(folds) == BLOCK_COUNT - 1
     for learnt, judged in folds:
         np.testing.assert_array_equal(learnt, np.arange(judged[0]))
@@ -113,7 +115,35 @@ def test_forward_folds_never_learn_from_later_rows() -> None:
 def test_forward_folds_need_both_classes_on_both_sides() -> None:
     labels = np.tile([0, 1], 300).astype(np.int8)
     labels[:250] = 0  # the first two blocks and a half hold no churner
-    assert [int(judged[0]) for _, judged in forward_folds(labels)] == [300, 400, 500]
+    assert [int(judged[0]) for _, judged in forward_folds(labels, time_blocks(600))] == [
+        300,
+        400,
+        500,
+    ]
+
+
+def test_each_period_is_a_block() -> None:
+    periods = np.repeat([20, 50, 80], [100, 400, 300])
+    assert time_blocks(800, periods).tolist() == [0, 100, 500, 800]
+    labels = np.tile([0, 1], 400).astype(np.int8)
+    folds = forward_folds(labels, time_blocks(800, periods))
+    assert [(len(learnt), len(judged)) for learnt, judged in folds] == [(100, 400), (500, 300)]
+    # 70 % would be row 560, within the last period; the nearest whole periods are 500 rows.
+    assert (earlier_rows(800), earlier_rows(800, periods)) == (560, 500)
+    with pytest.raises(ValueError, match="order of their periods"):
+        time_blocks(800, periods[::-1])
+
+
+def test_drift_is_that_between_whole_periods() -> None:
+    chance = np.random.default_rng(12)
+    periods = np.repeat([1, 2], [1000, 1000])
+    # The value changes with the period. Cut at 70 % of the rows both sides would hold the later.
+    frame = pd.DataFrame({"steady": chance.normal(size=2000), "moved": chance.normal(size=2000)})
+    frame["moved"] += 1.2 * (periods == 2)
+    labels = (chance.random(2000) < 1 / (1 + np.exp(-frame["steady"]))).astype(np.int8)
+    [held] = unsteady_columns(frame, labels, periods=periods, seed=1, thread_count=1)
+    assert held.column == "moved"
+    assert "first 50% of the training rows" in held.reason
 
 
 def test_better_by_test() -> None:

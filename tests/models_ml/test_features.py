@@ -57,6 +57,19 @@ def test_reads_labels_of_labelled_dates_only(marts: str, history: pd.DataFrame) 
     labelled = history[history["is_churned"].notna()]
     assert BUSINESS_DATE in dates and BUSINESS_DATE not in set(frame["observation_date"])
     assert list(frame["is_churned"]) == [int(label) for label in labelled["is_churned"]]
+    kinds = [None if pd.isna(kind) else kind for kind in frame["churn_kind"]]
+    assert kinds == list(labelled["churn_kind"])
+    assert set(kinds) == {None, "active", "passive"}
+    assert "region" not in frame
+
+
+def test_reads_the_region_where_there_is_one(marts: str, history: pd.DataFrame) -> None:
+    with database.connect(Role.TRANSFORMER) as connection:
+        connection.execute("alter table marts.fct_churn_feature add column region text")
+        connection.execute("update marts.fct_churn_feature set region = '城东'")
+    with database.connect(Role.SCORER) as connection:
+        frame = read_labelled_features(connection, [history["observation_date"].iloc[0]])
+    assert set(frame["region"]) == {"城东"}
 
 
 def test_a_column_missing_from_the_mart_is_named(marts: str) -> None:

@@ -15,7 +15,7 @@ from models_ml.encoding import MAXIMUM_LEVELS, Encoding, Standardisation
 from models_ml.evaluate import calibration_error
 from models_ml.features import MissingFeatureError
 from models_ml.learner import Learner, LearnerSettings, fit
-from models_ml.model import UnreadableModelError
+from models_ml.stored_files import UnreadableModelError
 
 ROW_COUNT = 3000
 KNOWN = 2000
@@ -95,8 +95,9 @@ def test_column_order_and_other_rows_do_not_matter(line_learner: Learner) -> Non
     expected = line_learner.probability(frame)
     turned = frame[list(reversed(frame.columns))].assign(another=1)
     np.testing.assert_array_equal(line_learner.probability(turned), expected)
-    alone = line_learner.probability(frame.iloc[[17]])
-    np.testing.assert_allclose(alone, expected[[17]], rtol=1e-12)
+    for place in range(20):
+        alone = line_learner.probability(frame.iloc[[place]])
+        np.testing.assert_array_equal(alone, expected[[place]])
 
 
 def test_a_missing_column_is_named(line_learner: Learner) -> None:
@@ -156,6 +157,54 @@ def test_time_order_holds_back_what_does_not_last(tmp_path: Path) -> None:
     model.save(tmp_path)
     assert Learner.load(tmp_path).held_back == model.held_back
     assert fit(frame, labels).held_back == ()
+
+
+def test_periods_are_learnt_from_whole_and_in_order() -> None:
+    frame, labels, _ = customers("line")
+    periods = np.repeat([10, 40, 70], [500, 1500, 1000])
+    # A mark of the customer, the same in all rows of one period, that says nothing in the next.
+    chance = np.random.default_rng(34)
+    frame["mark"] = labels * np.where(periods == 70, -1, 1) + chance.normal(0, 0.3, ROW_COUNT)
+    model = fit(frame, labels, in_time_order=True, periods=periods)
+    assert [column.column for column in model.held_back] == ["mark"]
+    with pytest.raises(ValueError, match="order of their periods"):
+        fit(frame, labels, in_time_order=True, periods=periods[::-1])
+    with pytest.raises(ValueError, match="fewer than two periods"):
+        fit(frame, labels, in_time_order=True, periods=np.full(ROW_COUNT, 10))
+
+
+def test_many_rows_are_searched_by_a_sample_in_order() -> None:
+    labels = np.repeat([0, 1, 0], [6000, 1000, 3000]).astype(np.int8)
+    settings = LearnerSettings(search_row_count=1000)
+    searched = learner._searched_rows(labels, settings)
+    assert (np.diff(searched) > 0).all()
+    assert (len(searched), labels[searched].sum()) == (1000, 100)
+    np.testing.assert_array_equal(searched, learner._searched_rows(labels, settings))
+    whole = learner._searched_rows(labels, LearnerSettings(search_row_count=10_000))
+    np.testing.assert_array_equal(whole, np.arange(10_000))
+
+
+def test_the_final_trees_are_grown_on_all_rows() -> None:
+    frame, labels, truth = customers("corner")
+    frame = frame.drop(columns="tariff")  # levels are ordered by how many of all rows have them
+    settings = LearnerSettings(search_row_count=600)
+    sampled = fit(frame[:KNOWN], labels[:KNOWN], settings=settings)
+    few = learner._searched_rows(labels[:KNOWN], settings)
+    alone = fit(frame.iloc[few], labels[few], settings=settings)
+    assert sampled.choices == alone.choices
+    np.testing.assert_array_equal(sampled.line.coefficients, alone.line.coefficients)
+    tested = frame[KNOWN:]
+    assert (sampled.probability(tested) != alone.probability(tested)).any()
+    distance = [
+        np.abs(model.probability(tested) - truth[KNOWN:]).mean() for model in (sampled, alone)
+    ]
+    assert distance[0] < distance[1]
+
+
+def test_no_deeper_trees_than_allowed() -> None:
+    frame, labels, _ = customers("corner")
+    model = fit(frame[:800], labels[:800], settings=LearnerSettings(maximum_depth=2))
+    assert model.choices.parameters["max_depth"] == 2
 
 
 def test_rows_of_one_customer_are_not_judged_by_what_learnt_them() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,10 @@ import pytest
 
 from models_ml import registry
 from models_ml.features import feature_hash
-from models_ml.model import METADATA_FILE, MODEL_FILE, ChurnModel, UnreadableModelError, load, save
+from models_ml.learner import LEARNER_FILE, TREES_FILE
+from models_ml.model import METADATA_FILE, ChurnModel, load, save
+from models_ml.model_card import model_card
+from models_ml.stored_files import UnreadableModelError
 from scripts import database
 from scripts.warehouse import MLFLOW_DATABASE, Role
 
@@ -30,11 +34,12 @@ def test_champion_comes_back_the_same(
     )
     champion = registry.load_champion(model_name)
     assert champion is not None and champion.version == version == "1"
-    assert replace(champion.model.metadata, model_sha256="") == churn_model.metadata
-    matrix = churn_model.matrix(tonight)
-    np.testing.assert_array_equal(
-        champion.model.probability(matrix), churn_model.probability(matrix)
-    )
+    assert replace(champion.model.metadata, learner_sha256="") == churn_model.metadata
+    for method in ("probability", "contributions"):
+        np.testing.assert_array_equal(
+            getattr(champion.model.learner, method)(tonight),
+            getattr(churn_model.learner, method)(tonight),
+        )
 
 
 def test_a_version_without_the_alias_is_no_champion(
@@ -60,6 +65,21 @@ def test_runs_carry_window_features_and_metrics(
     assert run.data.params["features"].split(", ") == list(metadata.features)
     assert run.data.metrics["roc_auc"] == pytest.approx(metadata.metrics.roc_auc)
     assert run.data.metrics["baseline_roc_auc"] > 0.5
+    assert run.data.metrics["roc_auc_low"] < metadata.metrics.roc_auc
+    assert metadata.metrics.roc_auc < run.data.metrics["roc_auc_high"]
+
+
+def test_the_model_card_lies_beside_the_model(
+    warehouse_db: str, model_name: str, churn_model: ChurnModel
+) -> None:
+    version = registry.register(
+        churn_model, is_champion=True, reason="first model", model_name=model_name
+    )
+    [card] = registry.artifact_dir().rglob("model_card.md")
+    assert card.read_text(encoding="utf-8") == model_card(
+        churn_model.metadata, "first model", version
+    )
+    assert (card.parent / "model" / METADATA_FILE).is_file()
 
 
 def test_store_is_the_scorers_database_with_telemetry_off(
@@ -81,12 +101,11 @@ def test_lost_files_are_reported_with_what_to_do(
     warehouse_db: str, model_name: str, churn_model: ChurnModel
 ) -> None:
     registry.register(churn_model, is_champion=True, reason="first model", model_name=model_name)
-    [file] = registry.artifact_dir().rglob(MODEL_FILE)
+    [file] = registry.artifact_dir().rglob(TREES_FILE)
     file.unlink()
-    with pytest.raises(UnreadableModelError, match=MODEL_FILE):
+    with pytest.raises(UnreadableModelError, match=TREES_FILE):
         registry.load_champion(model_name)
-    file.parent.joinpath(METADATA_FILE).unlink()
-    file.parent.rmdir()
+    shutil.rmtree(file.parent)
     with pytest.raises(UnreadableModelError, match=r"models_ml\.train"):
         registry.load_champion(model_name)
 
@@ -106,6 +125,16 @@ def test_altered_models_are_refused(churn_model: ChurnModel, tmp_path: Path) -> 
         load_with(features=swapped)
     with pytest.raises(UnreadableModelError, match="different features"):
         load_with(features=swapped, feature_hash=feature_hash(swapped))
-    (tmp_path / MODEL_FILE).write_bytes((tmp_path / MODEL_FILE).read_bytes() + b" ")
-    with pytest.raises(UnreadableModelError, match="not the file that was saved"):
-        load_with()
+    incomplete = {name: value for name, value in metadata.items() if name != "window"}
+    (tmp_path / METADATA_FILE).write_text(json.dumps(incomplete), encoding="utf-8")
+    with pytest.raises(UnreadableModelError, match="not this version's metadata: KeyError"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", [TREES_FILE, LEARNER_FILE])
+def test_altered_files_are_refused(churn_model: ChurnModel, tmp_path: Path, name: str) -> None:
+    save(churn_model, tmp_path)
+    with (tmp_path / name).open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(UnreadableModelError, match=f"{name} is not the file that was saved"):
+        load(tmp_path)

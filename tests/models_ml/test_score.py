@@ -11,20 +11,19 @@ import psycopg
 import pytest
 
 from models_ml import explain, registry, score
-from models_ml.features import FEATURE_NAMES, MissingFeatureError
+from models_ml.features import MissingFeatureError
 from models_ml.model import ChurnModel
 from models_ml.score import score_customers, score_frame
 from scripts import database
 from scripts.warehouse import Role
 
 BUSINESS_DATE = date(2026, 11, 20)
-CODES = explain.read_reason_codes(FEATURE_NAMES)
 
 
 def test_one_row_scores_as_in_the_batch(churn_model: ChurnModel, tonight: pd.DataFrame) -> None:
-    batch = score_frame(churn_model, tonight, CODES)
+    batch = score_frame(churn_model, tonight, codes_of(churn_model))
     for place in range(0, 200, 10):
-        alone = score_frame(churn_model, tonight[place : place + 1], CODES)
+        alone = score_frame(churn_model, tonight[place : place + 1], codes_of(churn_model))
         pd.testing.assert_frame_equal(
             alone, batch[place : place + 1].reset_index(drop=True), check_exact=True
         )
@@ -33,8 +32,8 @@ def test_one_row_scores_as_in_the_batch(churn_model: ChurnModel, tonight: pd.Dat
 def test_column_order_does_not_matter(churn_model: ChurnModel, tonight: pd.DataFrame) -> None:
     columns = np.random.default_rng(3).permutation(tonight.columns)
     pd.testing.assert_frame_equal(
-        score_frame(churn_model, tonight, CODES),
-        score_frame(churn_model, tonight[list(columns)], CODES),
+        score_frame(churn_model, tonight, codes_of(churn_model)),
+        score_frame(churn_model, tonight[list(columns)], codes_of(churn_model)),
         check_exact=True,
     )
 
@@ -61,7 +60,7 @@ def test_scores_every_customer_once(
     assert (first.status, first.model_version, first.customer_count) == ("scored", "1", 3000)
     assert (second.status, second.customer_count) == ("already_scored", 3000)
     assert read_scores() == rows  # scored_at too
-    expected = score_frame(churn_model, tonight, CODES).replace({np.nan: None})
+    expected = score_frame(churn_model, tonight, codes_of(churn_model)).replace({np.nan: None})
     columns = ["customer_id", "churn_probability", "reason_1", "reason_2", "reason_3"]
     assert [[row[name] for name in columns] for row in rows] == expected[columns].values.tolist()
     assert {row["feature_hash"] for row in rows} == {churn_model.metadata.feature_hash}
@@ -107,6 +106,11 @@ def test_scores_cannot_be_changed_afterwards(warehouse_db: str) -> None:
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute("update ml.churn_score set churn_probability = 0")
+
+
+def codes_of(model: ChurnModel) -> explain.ReasonCodes:
+    """Return the reason codes of the model's features."""
+    return explain.read_reason_codes(model.metadata.features)
 
 
 def register_champion(model: ChurnModel, model_name: str) -> None:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from models_ml import registry
 from models_ml.features import FEATURE_NAMES, MissingFeatureError
+from models_ml.groups import group_intervals
+from models_ml.leak_guard import LeakSuspected
 from models_ml.model import ChurnModel
+from models_ml.registry import Champion
+from models_ml.stored_files import UnreadableModelError
 from models_ml.train import (
+    LabelledSet,
+    Promotion,
     TooLittleHistory,
     TrainingData,
+    decide_promotion,
     ensure_champion,
     fit,
-    fit_calibration,
     read_parameters,
     split_by_time,
     train_churn_model,
@@ -44,9 +52,15 @@ def test_learns_what_was_planted(marts: str, model_name: str) -> None:
 def test_split_keeps_label_windows_apart(marts: str, model_name: str) -> None:
     window = train_churn_model(BUSINESS_DATE, model_name).window
     horizon = timedelta(days=window.horizon_days)
-    assert [(BUSINESS_DATE - observed).days for observed in window.training_dates] == [150, 120, 90]
-    assert max(window.training_dates) + horizon <= window.validation_date
-    assert window.validation_date + horizon <= window.test_date
+    assert [(BUSINESS_DATE - observed).days for observed in window.training_dates] == [
+        150,
+        120,
+        90,
+        60,
+    ]
+    for earlier, later in pairwise(window.training_dates):
+        assert earlier + horizon <= later
+    assert max(window.training_dates) + horizon <= window.test_date
     assert window.test_date + horizon <= BUSINESS_DATE
 
 
@@ -59,10 +73,10 @@ def test_same_data_gives_the_same_model(
     churn_model: ChurnModel, training_data: TrainingData
 ) -> None:
     again = fit(training_data, read_parameters())
-    assert again.booster.save_raw() == churn_model.booster.save_raw()
+    assert again.learner.trees.save_raw() == churn_model.learner.trees.save_raw()
     assert again.metadata == churn_model.metadata
     other = fit(training_data, replace(read_parameters(), random_seed=1))
-    assert other.booster.save_raw() != churn_model.booster.save_raw()
+    assert other.learner.trees.save_raw() != churn_model.learner.trees.save_raw()
 
 
 def test_medians_are_those_of_the_training_rows(
@@ -74,9 +88,38 @@ def test_medians_are_those_of_the_training_rows(
     assert medians["overdue_amount"] == 0
 
 
-def test_calibration_never_turns_the_ranking_round() -> None:
-    margins = np.linspace(-3, 3, 100, dtype=np.float32)
-    assert fit_calibration(margins, (margins < 0).astype(np.int8)).slope > 0
+def test_figures_by_group_and_kind_of_leaver(
+    churn_model: ChurnModel, training_data: TrainingData
+) -> None:
+    metadata, test = churn_model.metadata, training_data.test.frame
+    assert sorted(metadata.group_intervals) == ["product", "star_level"]
+    assert sorted(metadata.group_intervals["star_level"]) == ["1", "2", "3"]
+    products = metadata.group_intervals["product"]
+    assert sorted(products) == ["both", "broadband only", "mobile only", "neither"]
+    only_mobile = test["mobile_subscription_count"].gt(0) & test["broadband_subscription_count"].eq(
+        0
+    )
+    assert products["mobile only"]["row_count"].value == only_mobile.sum()
+    for groups in metadata.group_intervals.values():
+        assert sum(group["row_count"].value for group in groups.values()) == len(test)
+    # Who owes money is easily told from the others; the rest leave for reasons harder to see.
+    active, passive = (metadata.kind_intervals[kind] for kind in ("active", "passive"))
+    assert passive["roc_auc"].low > active["roc_auc"].high
+    assert passive["churner_count"].value == (test["churn_kind"] == "passive").sum()
+    whole = metadata.intervals["roc_auc"]
+    assert active["roc_auc"].value < whole.value < passive["roc_auc"].value
+    assert whole.low < whole.value < whole.high
+    assert whole.value == pytest.approx(metadata.metrics.roc_auc)
+
+
+def test_regions_are_told_apart_where_they_are_known(
+    churn_model: ChurnModel, training_data: TrainingData
+) -> None:
+    frame = training_data.test.frame
+    regions = np.where(np.arange(len(frame)) % 3, "east", "west")
+    probability = churn_model.learner.probability(frame)
+    measured = group_intervals(frame.assign(region=regions), probability, seed=1)["region"]
+    assert measured["west"]["row_count"].value == 1000
 
 
 @pytest.mark.parametrize("date_count", [0, 1, 2])
@@ -89,7 +132,7 @@ def test_too_few_dates(date_count: int) -> None:
 def test_three_dates_are_enough() -> None:
     dates = [BUSINESS_DATE - timedelta(days=days) for days in (90, 60, 30)]
     window = split_by_time(BUSINESS_DATE, dates, read_parameters())
-    assert window.training_dates == (dates[0],)
+    assert (window.training_dates, window.test_date) == (tuple(dates[:2]), dates[2])
 
 
 @pytest.mark.parametrize(
@@ -111,7 +154,22 @@ def test_too_few_churners(
 
 def test_just_enough_churners(marts: str, model_name: str) -> None:
     keep_churners([BUSINESS_DATE - timedelta(days=days) for days in (150, 120, 90)], 50)
-    assert train_churn_model(BUSINESS_DATE, model_name).training_churner_count == 50
+    keep_churners([BUSINESS_DATE - timedelta(days=60)], 20)
+    assert train_churn_model(BUSINESS_DATE, model_name).training_churner_count == 70
+
+
+def test_a_column_that_knows_the_label_stops_training(marts: str, model_name: str) -> None:
+    with database.connect(Role.TRANSFORMER) as connection:
+        connection.execute(
+            "update marts.fct_churn_feature as churn_feature"
+            " set optical_loss_db = 20 + 5 * churn_label.is_churned::int + random()"
+            " from marts.fct_churn_label as churn_label"
+            " where churn_feature.observation_date = churn_label.observation_date"
+            " and churn_feature.customer_id = churn_label.customer_id"
+        )
+    with pytest.raises(LeakSuspected, match=r"optical_loss_db alone .* ROC-AUC 1\.000"):
+        train_churn_model(BUSINESS_DATE, model_name)
+    assert read_versions(model_name) == []
 
 
 def test_missing_feature_is_named(marts: str, model_name: str) -> None:
@@ -140,7 +198,7 @@ def test_equal_challenger_becomes_champion(marts: str, model_name: str) -> None:
     train_churn_model(BUSINESS_DATE, model_name)
     result = train_churn_model(BUSINESS_DATE, model_name)
     assert (result.model_version, result.is_champion) == ("2", True)
-    assert "not worse" in result.promotion_reason
+    assert "difference +0.0000 (95 % interval +0.0000 to +0.0000)" in result.promotion_reason
     assert registry.champion_version(model_name) == "2"
 
 
@@ -155,7 +213,58 @@ def test_worse_challenger_does_not(marts: str, model_name: str) -> None:
     result = train_churn_model(BUSINESS_DATE, model_name)
     assert (result.model_version, result.is_champion) == ("2", False)
     assert result.promotion_reason.startswith("worse than the champion: AUC 0.")
+    assert " to -0." in result.promotion_reason  # both ends of the interval below zero
     assert registry.champion_version(model_name) == "1"
+
+
+@pytest.mark.parametrize(("customers_blurred", "is_champion"), [(30, True), (1500, False)])
+def test_worse_means_by_more_than_chance(
+    monkeypatch: pytest.MonkeyPatch,
+    churn_model: ChurnModel,
+    training_data: TrainingData,
+    customers_blurred: int,
+    is_champion: bool,
+) -> None:
+    """A challenger that knows nothing of some customers ranks worse than the champion."""
+    monkeypatch.setattr(registry, "load_champion", lambda _: Champion("7", churn_model))
+    test = training_data.test
+    probability = churn_model.learner.probability(test.frame)
+    blurred = np.where(np.arange(len(probability)) < customers_blurred, 0.05, probability)
+    learner = Mock(probability=lambda _: blurred)
+    promotion = decide_promotion(ChurnModel(learner, churn_model.metadata), test, "any")
+    assert promotion.is_champion is is_champion
+    assert "difference -0." in promotion.reason
+
+
+def test_a_champion_that_lacks_a_feature_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, churn_model: ChurnModel, training_data: TrainingData
+) -> None:
+    monkeypatch.setattr(registry, "load_champion", lambda _: Champion("7", churn_model))
+    test = LabelledSet(training_data.test.frame.drop(columns="age_years"))
+    promotion = decide_promotion(churn_model, test, "any")
+    assert promotion.is_champion
+    assert "cannot be used any more" in promotion.reason and "age_years" in promotion.reason
+
+
+def test_a_champion_that_cannot_be_read_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, churn_model: ChurnModel, training_data: TrainingData
+) -> None:
+    def unreadable(_: str) -> Champion:
+        raise UnreadableModelError("trees.ubj does not exist")
+
+    monkeypatch.setattr(registry, "load_champion", unreadable)
+    promotion = decide_promotion(churn_model, training_data.test, "any")
+    assert promotion == Promotion(
+        True, "the champion cannot be used any more: trees.ubj does not exist"
+    )
+
+
+def read_versions(model_name: str) -> list[str]:
+    """Return the versions that are registered under the name."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(registry.tracking_uri())
+    return [str(each.version) for each in client.search_model_versions(f"name = '{model_name}'")]
 
 
 def keep_churners(observation_dates: list[date], kept: int) -> None:
