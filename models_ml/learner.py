@@ -284,7 +284,7 @@ def fit(
     search = _Search(matrix[searched], labels, folds, in_time_order, settings)
     penalty, line_margins = search.line()
     parameters, tree_count, tree_margins = search.trees()
-    weight = search.tree_weight(tree_margins, line_margins)
+    weight = search.tree_weight(tree_margins, line_margins, are_periods=periods is not None)
     blend = weight * tree_margins + (1 - weight) * line_margins
     return Learner(
         encoding=encoding,
@@ -380,20 +380,26 @@ class _Search:
             tried.append((parameters, count, margins))
         return min(tried, key=lambda result: self._loss(result[2]))
 
-    def tree_weight(self, trees: Margins, line: Margins) -> float:
+    def tree_weight(self, trees: Margins, line: Margins, *, are_periods: bool) -> float:
         """Return the weight of the trees in the blend.
 
-        In no order the one of least log loss. In time order a few blocks cannot tell weights
+        In no order the one of least log loss; with periods, each of which shows all customers, the
+        one that ranks them best on average. In plain time order a few blocks cannot tell weights
         apart, so it is one half, which is hard to beat among forecasts (J. Stock and M. Watson,
         Combination forecasts of output growth, 2004), unless one of the two alone is better.
         """
+        weights = np.linspace(0, 1, BLEND_STEPS + 1)
+        if are_periods:
+            ranked = [
+                self.fold_aucs(weight * trees + (1 - weight) * line).mean() for weight in weights
+            ]
+            return float(weights[int(np.argmax(ranked))])
         if self._in_time_order:
             equal = self.fold_aucs((trees + line) / 2)
             for weight, margins in ((1.0, trees), (0.0, line)):
                 if better_by_test(self.fold_aucs(margins) - equal, SIGNIFICANCE / 2):
                     return weight
             return EQUAL_BLEND
-        weights = np.linspace(0, 1, BLEND_STEPS + 1)
         losses = [self._loss(weight * trees + (1 - weight) * line) for weight in weights]
         return float(weights[int(np.argmin(losses))])
 
