@@ -19,6 +19,7 @@ from models_ml.features import Matrix, MissingFeatureError
 
 MAXIMUM_LEVELS = 50
 MINIMUM_LEVEL_ROWS = 10
+LEVEL_PRIOR_ROWS = 20
 # Values further from the mean than this many standard deviations count as that far.
 OUTLIER_LIMIT = 5.0
 MISSING_LEVEL = "(missing)"
@@ -111,6 +112,20 @@ class Standardisation:
     def owners(self, matrix_owners: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the owners of the columns of `apply`, given those of the matrix columns."""
         return np.concatenate([matrix_owners, matrix_owners[self.has_gaps]])
+
+
+def label_shares(
+    levels: NDArray[np.object_], is_churned: NDArray[np.int8], learnt: NDArray[np.int64] | slice
+) -> NDArray[np.float64]:
+    """Return for each row the label's share in its level, as the learnt rows show it.
+
+    A level with few rows is drawn towards the share of all (as if LEVEL_PRIOR_ROWS more had that
+    share), and one that was not learnt has it.
+    """
+    rate = float(is_churned[learnt].mean())
+    counts = pd.Series(is_churned[learnt]).groupby(levels[learnt]).agg(["sum", "size"])
+    shares = (counts["sum"] + rate * LEVEL_PRIOR_ROWS) / (counts["size"] + LEVEL_PRIOR_ROWS)
+    return pd.Series(levels).map(shares).fillna(rate).to_numpy(dtype=np.float64)
 
 
 def _column(name: str, values: pd.Series[Any]) -> Column:

@@ -26,7 +26,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier
 
-from models_ml.encoding import Encoding
+from models_ml.encoding import Encoding, label_shares
 
 Labels = NDArray[np.int8]
 
@@ -44,7 +44,6 @@ PURE_BASE_RATE = 0.5
 
 MAXIMUM_ROWS = 20_000
 FOLD_COUNT = 3
-LEVEL_PRIOR_ROWS = 20
 TREE_COUNT = 100
 TREE_PARAMETERS = {
     "objective": "binary:logistic",
@@ -247,10 +246,7 @@ def _ranked_values(
     if pd.api.types.is_numeric_dtype(column):
         return np.asarray(column, dtype=np.float64).reshape(-1, 1)
     texts = column.astype(object).where(column.notna(), "").to_numpy(dtype=object)
-    rate = float(is_churned[learnt].mean())
-    counts = pd.Series(is_churned[learnt]).groupby(texts[learnt]).agg(["sum", "size"])
-    shares = (counts["sum"] + rate * LEVEL_PRIOR_ROWS) / (counts["size"] + LEVEL_PRIOR_ROWS)
-    return np.asarray(pd.Series(texts).map(shares).fillna(rate), dtype=np.float64).reshape(-1, 1)
+    return label_shares(texts, is_churned, learnt).reshape(-1, 1)
 
 
 def _folds(is_churned: Labels, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:

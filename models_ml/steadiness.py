@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from models_ml.drift import MOVED_ABOVE, has_moved, stability_index
-from models_ml.encoding import Encoding, Standardisation
+from models_ml.encoding import Encoding, Standardisation, label_shares
 from models_ml.features import Matrix
 
 Labels = NDArray[np.int8]
@@ -34,7 +34,6 @@ EARLIER_SHARE = 0.7
 SIGNIFICANCE = 0.05
 # Standard errors by which a relation must lie on the other side to count as turned round.
 TURNED_BY = 3.0
-LEVEL_PRIOR_ROWS = 20
 QUICK_TREES = 60
 QUICK_TREE_PARAMETERS = {
     "objective": "binary:logistic",
@@ -142,10 +141,7 @@ def has_turned(column: pd.Series[float] | pd.Series[str], is_churned: Labels, cu
     if not (_has_both(earlier) and _has_both(later)):
         return False
     levels = _levels(column, cut)
-    counts = pd.Series(earlier).groupby(levels[:cut]).agg(["sum", "size"])
-    rate = earlier.mean()
-    expected = (counts["sum"] + rate * LEVEL_PRIOR_ROWS) / (counts["size"] + LEVEL_PRIOR_ROWS)
-    score = pd.Series(levels).map(expected).fillna(rate).to_numpy(dtype=np.float64)
+    score = label_shares(levels, is_churned, slice(cut))
     before = (roc_auc_score(earlier, score[:cut]) - 0.5) / _auc_error(earlier)
     after = (roc_auc_score(later, score[cut:]) - 0.5) / _auc_error(later)
     return bool(before > TURNED_BY and after < -TURNED_BY)

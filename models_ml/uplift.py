@@ -7,7 +7,6 @@ probabilities: 0.03 is three points. Treated and controls must have been drawn a
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from models_ml.evaluate import RESAMPLES, Estimate, bootstrap, percentile_interval
+from models_ml.stored_files import require_files, require_same, sha256
 
 Learner = Literal["T", "X"]
 Floats = NDArray[np.float64]
@@ -52,10 +52,6 @@ EFFECT_PARAMETERS = TREE_PARAMETERS | {
     "eval_metric": "rmse",
     "min_child_weight": 100.0,
 }
-
-
-class UnreadableUpliftError(RuntimeError):
-    """A stored uplift model is not there, or is not what its metadata says."""
 
 
 @dataclass(frozen=True)
@@ -240,7 +236,7 @@ def save_uplift(model: UpliftModel, directory: Path) -> None:
         booster.save_model(directory / name)
     metadata = numbers | {
         "encoding": asdict(model.encoding),
-        "sha256": {name: _sha256(directory / name) for name in boosters},
+        "sha256": {name: sha256(directory / name) for name in boosters},
     }
     text = json.dumps(metadata, indent=2, ensure_ascii=False)
     (directory / METADATA_FILE).write_text(text, encoding="utf-8")
@@ -250,14 +246,15 @@ def load_uplift(directory: Path) -> UpliftModel:
     """Read a model that `save_uplift` wrote.
 
     Raises:
-        UnreadableUpliftError: a file is missing or is not the one that was saved.
+        UnreadableModelError: a file is missing or is not the one that was saved.
     """
-    if not (directory / METADATA_FILE).is_file():
-        raise UnreadableUpliftError(f"{directory / METADATA_FILE} does not exist")
+    require_files(directory, [METADATA_FILE])
     metadata = json.loads((directory / METADATA_FILE).read_text(encoding="utf-8"))
-    boosters = {
-        name: _read_booster(directory / name, sha256) for name, sha256 in metadata["sha256"].items()
-    }
+    require_files(directory, list(metadata["sha256"]))
+    boosters = {}
+    for name, saved_sha256 in metadata["sha256"].items():
+        require_same(directory / name, saved_sha256)
+        boosters[name] = xgb.Booster(model_file=directory / name)
     arms = (boosters[ARM_FILES[0]], boosters[ARM_FILES[1]])
     trees: OutcomeModel | EffectModel
     if BASELINE_FILE in boosters:
@@ -607,15 +604,3 @@ def _encoded(column: pd.Series, levels: tuple[str, ...] | None) -> Matrix:
     codes = pd.Index(levels, dtype="object").get_indexer(text)
     codes[column.isna().to_numpy()] = -1  # as for any level that has no column
     return np.asarray(codes[:, np.newaxis] == np.arange(len(levels)), dtype=np.float32)
-
-
-def _read_booster(file: Path, sha256: str) -> xgb.Booster:
-    if not file.is_file():
-        raise UnreadableUpliftError(f"{file} does not exist")
-    if _sha256(file) != sha256:
-        raise UnreadableUpliftError(f"{file} is not the file that was saved")
-    return xgb.Booster(model_file=file)
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

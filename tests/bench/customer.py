@@ -7,7 +7,6 @@ DuckDB joins the same rows, as Parquet, by the same statement, and psql copies t
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -20,11 +19,10 @@ from scripts import run_dbt, warehouse
 from scripts.database import connect
 from tests.bench.histories import busy_seconds, drop_database, use_database
 from tests.bench.measure import Comparison, Limit, Measure
-from tests.bench.operator_rows import EXTRACTS, deliver_night, fill
+from tests.bench.operator_rows import CUSTOMERS, EXTRACTS, deliver_night, fill
 from tests.bench.parquet import write_parquet
 from tests.bench.processes import psql
 
-CUSTOMERS = int(os.environ.get("BENCH_CUSTOMERS", "1000000"))
 # A night in the middle of a month, so that no month is charged and none is frozen.
 NIGHT = date(2026, 11, 20)
 FIRST_DAYS = {1: date(2026, 10, 20), 3: date(2026, 8, 20), 12: date(2025, 11, 20)}

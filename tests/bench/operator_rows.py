@@ -9,6 +9,7 @@ million customers can be made in minutes.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import LiteralString
@@ -17,6 +18,7 @@ from scripts.contracts import Extract, find_extract
 from scripts.database import Connection
 from scripts.raw_tables import create_partition_statement, settle
 
+CUSTOMERS = int(os.environ.get("BENCH_CUSTOMERS", "1000000"))
 # What comes from every line, and how many days of it the windows of a night reach back.
 REACHES = {
     "usage.mobile_daily": 32,

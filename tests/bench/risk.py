@@ -7,7 +7,6 @@ Parquet, and psql copies the warnings in; both must raise the same.
 
 from __future__ import annotations
 
-import os
 import statistics
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,11 +20,10 @@ from scripts.delivery_terms import OPERATOR_ZONE
 from scripts.raw_tables import raw_columns
 from tests.bench.histories import busy_seconds, drop_database, use_database
 from tests.bench.measure import Comparison, Limit, Measure
-from tests.bench.operator_rows import deliver_night, fill
+from tests.bench.operator_rows import CUSTOMERS, deliver_night, fill
 from tests.bench.parquet import write_parquet
 from tests.bench.processes import psql
 
-CUSTOMERS = int(os.environ.get("BENCH_CUSTOMERS", "1000000"))
 NIGHT = date(2026, 11, 20)
 EVE = NIGHT - timedelta(days=1)
 YEAR = timedelta(days=365)

@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from models_ml.evaluate import Estimate
+from models_ml.stored_files import UnreadableModelError
 from models_ml.uplift import (
     MINIMUM_LEVEL_ROWS,
     Learner,
-    UnreadableUpliftError,
     compare_rankings,
     cross_fitted_uplift,
     fit_encoding,
@@ -110,10 +110,10 @@ def test_damaged_store_is_refused(tmp_path: Path) -> None:
     save_uplift(fit_uplift(features, *_experiment(features, effect, seed=6), seed=1), tmp_path)
     file = next(tmp_path.glob("*controls.ubj"))
     file.write_bytes(file.read_bytes() + b" ")
-    with pytest.raises(UnreadableUpliftError, match=r"controls\.ubj is not the file"):
+    with pytest.raises(UnreadableModelError, match=r"controls\.ubj is not the file"):
         load_uplift(tmp_path)
     file.unlink()
-    with pytest.raises(UnreadableUpliftError, match=r"controls\.ubj does not exist"):
+    with pytest.raises(UnreadableModelError, match=r"controls\.ubj does not exist"):
         load_uplift(tmp_path)
 
 
