@@ -61,11 +61,8 @@ customer as (
         month_before.calibration_month,
         subscription.customer_id
     from subscription
-    inner join month_before
-        on
-            subscription.activated_at < {{ end_of('month_before.as_of_date') }}
-            and coalesce(subscription.terminated_at, 'infinity')
-            >= {{ end_of('month_before.as_of_date') }}
+    cross join month_before
+    where {{ is_held_at(end_of('month_before.as_of_date'), 'subscription') }}
 ),
 
 final as (
