@@ -1,7 +1,7 @@
 {{ config(unique_key='business_date') }}
 
-with measured as (
-    select * from {{ ref('int_subscription_risk_measured') }}
+with raised as (
+    select * from {{ ref('int_subscription_risk_raised') }}
 ),
 
 rule as (
@@ -34,37 +34,20 @@ previous_night as (
     {%- endif %}
 ),
 
-raised as (
-    select
-        measured.business_date,
-        measured.customer_id,
-        measured.subscription_id,
-        measured.rule_code,
-        rule_in_force.risk_level,
-        measured.measured_value,
-        rule_in_force.threshold_value,
-        measured.evidence
-    from measured
-    inner join rule_in_force on measured.rule_code = rule_in_force.rule_code
-    where
-        {{ compares(
-            'measured.measured_value', 'rule_in_force.operator', 'rule_in_force.threshold_value'
-        ) }}
-),
-
 final as (
     select
         raised.business_date,
         raised.customer_id,
         raised.subscription_id,
         raised.rule_code,
-        raised.risk_level,
+        rule_in_force.risk_level,
         raised.measured_value,
-        raised.threshold_value,
+        rule_in_force.threshold_value,
         raised.evidence,
         coalesce(previous_night.first_raised_date, raised.business_date) as first_raised_date,
         previous_night.first_raised_date is null as is_new
     from raised
+    inner join rule_in_force on raised.rule_code = rule_in_force.rule_code
     left join previous_night
         on
             raised.subscription_id = previous_night.subscription_id

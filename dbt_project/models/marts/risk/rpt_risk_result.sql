@@ -8,8 +8,8 @@ due as (
     select * from {{ ref('int_soothing_due') }}
 ),
 
-active as (
-    select * from {{ ref('int_customer_subscriptions_counted') }}
+subscription as (
+    select * from {{ ref('int_subscription_active') }}
     where as_of_date = {{ business_date() }}
 ),
 
@@ -59,9 +59,11 @@ customer_judged as (
                 and action.result_code <> 'unreachable'
                 and action.acted_at >= {{ start_of('customer_due.opened_date') }}
         ) as is_treated,
-        active.customer_id is null as has_left
+        not exists (
+            select subscription.subscription_id from subscription
+            where subscription.customer_id = customer_due.customer_id
+        ) as has_left
     from customer_due
-    left join active on customer_due.customer_id = active.customer_id
 ),
 
 compared as (

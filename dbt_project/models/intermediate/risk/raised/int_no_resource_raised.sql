@@ -27,29 +27,26 @@ reported as (
         and order_state not in ('cancelled', 'rejected')
 ),
 
-order_waited as (
-    select
-        reported.order_id,
-        reported.subscription_id,
-        rule_in_force.rule_code,
-        rule_in_force.operator,
-        rule_in_force.threshold_value,
-        extract(
-            epoch from coalesce(reported.answered_at, {{ end_of(business_date()) }})
-            - reported.raised_at
-        ) / 3600 as answer_hours
-    from rule_in_force
-    inner join reported
-        on
-            reported.answered_at is null
-            or rule_in_force.window_start_at <= reported.raised_at
-),
-
-order_judged as (
+timed as (
     select
         *,
-        {{ compares('answer_hours', 'operator', 'threshold_value') }} as is_late
-    from order_waited
+        extract(epoch from coalesce(answered_at, {{ end_of(business_date()) }}) - raised_at) / 3600
+            as answer_hours
+    from reported
+),
+
+order_late as (
+    select
+        timed.order_id,
+        timed.subscription_id,
+        rule_in_force.rule_code,
+        timed.answer_hours
+    from rule_in_force
+    inner join timed
+        on
+            timed.answered_at is null
+            or rule_in_force.window_start_at <= timed.raised_at
+    where {{ raises('timed.answer_hours') }}
 ),
 
 -- The longest wait is measured; the evidence names every order that waited for too long.
@@ -59,9 +56,9 @@ final as (
         rule_code,
         trim_scale(max(answer_hours)) as measured_value,
         jsonb_build_object(
-            'order_ids', jsonb_agg(order_id order by order_id) filter (where is_late)
+            'order_ids', jsonb_agg(order_id order by order_id)
         ) as evidence
-    from order_judged
+    from order_late
     group by subscription_id, rule_code
 )
 

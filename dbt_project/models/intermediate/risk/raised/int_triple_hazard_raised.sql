@@ -21,7 +21,7 @@ final as (
         jsonb_build_object('tested_at', {{ local_text('test.tested_at') }}) as evidence
     from rule_in_force
     cross join test
-    where test.hazard_count > 0
+    where {{ raises('test.hazard_count') }}
 )
 
 select * from final

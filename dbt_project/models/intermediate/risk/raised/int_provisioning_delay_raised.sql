@@ -11,18 +11,13 @@ rule_in_force as (
     {{ rules_with_window('rule') }}
 ),
 
-order_judged as (
+order_delayed as (
     select
         service_order.order_id,
         service_order.subscription_id,
         service_order.operator_delay_minutes / 1440.0 as delay_days,
         service_order.delay_cause,
-        rule_in_force.rule_code,
-        {{ compares(
-            'service_order.operator_delay_minutes / 1440.0',
-            'rule_in_force.operator',
-            'rule_in_force.threshold_value'
-        ) }} as is_delayed
+        rule_in_force.rule_code
     from rule_in_force
     inner join service_order
         on
@@ -31,6 +26,7 @@ order_judged as (
     where
         service_order.operator_delay_minutes > 0
         and service_order.order_state not in ('cancelled', 'rejected')
+        and {{ raises('service_order.operator_delay_minutes / 1440.0') }}
 ),
 
 -- The longest delay is measured; the evidence names every order that was held up for too long.
@@ -40,10 +36,10 @@ final as (
         rule_code,
         trim_scale(max(delay_days)) as measured_value,
         jsonb_build_object(
-            'order_ids', jsonb_agg(order_id order by order_id) filter (where is_delayed),
-            'causes', jsonb_agg(distinct delay_cause) filter (where is_delayed)
+            'order_ids', jsonb_agg(order_id order by order_id),
+            'causes', jsonb_agg(distinct delay_cause)
         ) as evidence
-    from order_judged
+    from order_delayed
     group by subscription_id, rule_code
 )
 

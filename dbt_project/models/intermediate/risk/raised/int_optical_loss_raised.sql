@@ -21,6 +21,7 @@ final as (
         jsonb_build_object('measured_at', {{ local_text('reading.measured_at') }}) as evidence
     from rule_in_force
     cross join reading
+    where {{ raises('reading.optical_loss_db') }}
 )
 
 select * from final

@@ -45,6 +45,7 @@ final as (
         ) as evidence
     from rule_in_force
     inner join first_fault on rule_in_force.window_start_at <= first_fault.reported_at
+    where {{ raises('first_fault.days') }}
     order by
         first_fault.subscription_id asc,
         rule_in_force.rule_code asc,

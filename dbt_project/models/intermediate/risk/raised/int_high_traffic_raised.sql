@@ -19,8 +19,7 @@ windowed as (
 
 rule_in_force as (
     select
-        rule.rule_code,
-        rule.minimum_online_hours,
+        rule.*,
         ({{ business_date() }} + 1 - rule.window_value * ('1 ' || rule.window_unit)::interval)::date
             as window_start_date
     from rule
@@ -32,16 +31,15 @@ line_used as (
     select
         windowed.subscription_id,
         rule_in_force.rule_code,
-        rule_in_force.minimum_online_hours,
         windowed.download_bytes_30d::numeric + windowed.upload_bytes_30d as total_bytes,
         windowed.online_minutes_30d::numeric as online_minutes
     from rule_in_force
-    inner join windowed on rule_in_force.window_start_date = windowed.as_of_date - 29
+    cross join windowed
+    where rule_in_force.window_start_date = {{ business_date() }} - 29
     union all
     select
         usage.subscription_id,
         rule_in_force.rule_code,
-        rule_in_force.minimum_online_hours,
         sum(usage.download_bytes + usage.upload_bytes) as total_bytes,
         sum(usage.online_minutes)::numeric as online_minutes
     from rule_in_force
@@ -49,30 +47,39 @@ line_used as (
     where
         rule_in_force.window_start_date <> {{ business_date() }} - 29
         and usage.usage_date <= {{ business_date() }}
-    group by usage.subscription_id, rule_in_force.rule_code, rule_in_force.minimum_online_hours
-),
-
-subscription_used as (
-    select line_used.*
-    from line_used
-    inner join subscription on line_used.subscription_id = subscription.subscription_id
-    where subscription.product_type = 'broadband'
+    group by usage.subscription_id, rule_in_force.rule_code
 ),
 
 -- Few online hours make any traffic look heavy, so below the minimum nothing is measured.
+line_measured as (
+    select
+        line_used.*,
+        rule_in_force.operator,
+        rule_in_force.threshold_value,
+        line_used.total_bytes * 60 / line_used.online_minutes / 1024 ^ 3::numeric as gib_per_hour
+    from line_used
+    inner join rule_in_force on line_used.rule_code = rule_in_force.rule_code
+    where
+        line_used.online_minutes > 0
+        and line_used.online_minutes >= rule_in_force.minimum_online_hours * 60
+),
+
 final as (
     select
-        subscription_id,
-        rule_code,
-        trim_scale(total_bytes * 60 / online_minutes / 1024 ^ 3::numeric) as measured_value,
+        line_measured.subscription_id,
+        line_measured.rule_code,
+        trim_scale(line_measured.gib_per_hour) as measured_value,
         jsonb_build_object(
-            'total_bytes', total_bytes,
-            'online_minutes', online_minutes
+            'total_bytes', line_measured.total_bytes,
+            'online_minutes', line_measured.online_minutes
         ) as evidence
-    from subscription_used
+    from line_measured
+    inner join subscription on line_measured.subscription_id = subscription.subscription_id
     where
-        online_minutes > 0
-        and online_minutes >= minimum_online_hours * 60
+        subscription.product_type = 'broadband'
+        and {{ compares(
+            'line_measured.gib_per_hour', 'line_measured.operator', 'line_measured.threshold_value'
+        ) }}
 )
 
 select * from final

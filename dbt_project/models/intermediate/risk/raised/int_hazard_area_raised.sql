@@ -49,6 +49,7 @@ final as (
     cross join line_hazardous
     inner join area_ranked
         on line_hazardous.cross_connect_area_id = area_ranked.cross_connect_area_id
+    where {{ raises('area_ranked.area_rank') }}
 )
 
 select * from final

@@ -26,7 +26,7 @@ final as (
     cross join subscription
     where
         subscription.product_type = 'broadband'
-        and subscription.monthly_rent_amount is not null
+        and {{ raises('subscription.monthly_rent_amount') }}
 )
 
 select * from final

@@ -1,4 +1,4 @@
--- A view: read once, by fct_risk_warning, which keeps the few that raise a rule.
+-- A view: read once, by fct_risk_warning.
 {{ config(materialized='view') }}
 
 with subscription as (
@@ -7,50 +7,50 @@ with subscription as (
 ),
 
 repeat_fault as (
-    select * from {{ ref('int_repeat_fault_measured') }}
+    select * from {{ ref('int_repeat_fault_raised') }}
 ),
 
 long_fault_closed as (
-    select * from {{ ref('int_long_fault_closed_measured') }}
+    select * from {{ ref('int_long_fault_closed_raised') }}
 ),
 
 long_fault_open as (
-    select * from {{ ref('int_long_fault_open_measured') }}
+    select * from {{ ref('int_long_fault_open_raised') }}
 ),
 
 high_value as (
-    select * from {{ ref('int_high_value_measured') }}
+    select * from {{ ref('int_high_value_raised') }}
 ),
 
 high_traffic as (
-    select * from {{ ref('int_high_traffic_measured') }}
+    select * from {{ ref('int_high_traffic_raised') }}
 ),
 
 optical_loss as (
-    select * from {{ ref('int_optical_loss_measured') }}
+    select * from {{ ref('int_optical_loss_raised') }}
 ),
 
 provisioning_delay as (
-    select * from {{ ref('int_provisioning_delay_measured') }}
+    select * from {{ ref('int_provisioning_delay_raised') }}
 ),
 
 no_resource as (
-    select * from {{ ref('int_no_resource_measured') }}
+    select * from {{ ref('int_no_resource_raised') }}
 ),
 
 new_install_fault as (
-    select * from {{ ref('int_new_install_fault_measured') }}
+    select * from {{ ref('int_new_install_fault_raised') }}
 ),
 
 triple_hazard as (
-    select * from {{ ref('int_triple_hazard_measured') }}
+    select * from {{ ref('int_triple_hazard_raised') }}
 ),
 
 hazard_area as (
-    select * from {{ ref('int_hazard_area_measured') }}
+    select * from {{ ref('int_hazard_area_raised') }}
 ),
 
-measured as (
+raised as (
     select * from repeat_fault
     union all
     select * from long_fault_closed
@@ -79,13 +79,13 @@ final as (
     select
         subscription.as_of_date as business_date,
         subscription.subscription_id,
-        measured.rule_code,
+        raised.rule_code,
         subscription.customer_id,
         subscription.product_type,
-        measured.measured_value,
-        measured.evidence
-    from measured
-    inner join subscription on measured.subscription_id = subscription.subscription_id
+        raised.measured_value,
+        raised.evidence
+    from raised
+    inner join subscription on raised.subscription_id = subscription.subscription_id
 )
 
 select * from final

@@ -23,17 +23,15 @@ ticket_open as (
         and closed_at is null
 ),
 
-ticket_judged as (
+ticket_over_long as (
     select
         ticket_open.ticket_id,
         ticket_open.subscription_id,
         ticket_open.fault_days,
-        rule_in_force.rule_code,
-        {{ compares(
-            'ticket_open.fault_days', 'rule_in_force.operator', 'rule_in_force.threshold_value'
-        ) }} as is_over_long
+        rule_in_force.rule_code
     from rule_in_force
     cross join ticket_open
+    where {{ raises('ticket_open.fault_days') }}
 ),
 
 -- The longest fault is measured; the evidence names every over-long one.
@@ -43,11 +41,10 @@ final as (
         rule_code,
         trim_scale(max(fault_days)) as measured_value,
         jsonb_build_object(
-            'ticket_count', count(*) filter (where is_over_long),
-            'ticket_ids',
-            jsonb_agg(distinct ticket_id order by ticket_id) filter (where is_over_long)
+            'ticket_count', count(*),
+            'ticket_ids', jsonb_agg(ticket_id order by ticket_id)
         ) as evidence
-    from ticket_judged
+    from ticket_over_long
     group by subscription_id, rule_code
 )
 
