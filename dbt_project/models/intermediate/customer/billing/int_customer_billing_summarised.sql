@@ -1,4 +1,9 @@
-with payments as (
+with invoices as (
+    select * from {{ ref('int_customer_invoices_summarised') }}
+    where as_of_date in ({{ as_of_dates() }})
+),
+
+payments as (
     select * from {{ ref('int_customer_payments_summarised') }}
 ),
 
@@ -20,9 +25,9 @@ final as (
     select
         as_of_date,
         customer_id,
-        round(payments.invoice_amount_90d, 2) as invoice_amount_90d,
-        round(payments.arpu_amount, 2) as arpu_amount,
-        coalesce(payments.billed_month_count, 0) as billed_month_count,
+        round(invoices.invoice_amount_90d, 2) as invoice_amount_90d,
+        round(invoices.arpu_amount, 2) as arpu_amount,
+        coalesce(invoices.billed_month_count, 0) as billed_month_count,
         coalesce(payments.payment_count_90d, 0) as payment_count_90d,
         coalesce(payments.late_payment_count_90d, 0) as late_payment_count_90d,
         coalesce(payments.late_payment_count_12m, 0) as late_payment_count_12m,
@@ -34,7 +39,8 @@ final as (
         balance.is_auto_pay,
         balance.is_prepaid,
         coalesce(suspensions.arrears_suspension_count_12m, 0) as arrears_suspension_count_12m
-    from payments
+    from invoices
+    full outer join payments using (as_of_date, customer_id)
     full outer join balance using (as_of_date, customer_id)
     full outer join overdue_derived using (as_of_date, customer_id)
     full outer join suspensions using (as_of_date, customer_id)

@@ -5,14 +5,6 @@ with as_of as (
     {{ as_of_dates() }}
 ),
 
--- A month is billed in the next one, or late in the one after it.
-invoice as (
-    select * from {{ ref('fct_invoice') }}
-    where
-        billing_month
-        > {{ earliest_as_of_date() }} - {{ [var('arpu_days') | int, 90] | max }} - 62
-),
-
 payment as (
     select * from {{ ref('fct_payment') }}
     where paid_date > {{ earliest_as_of_date() }} - 90
@@ -21,43 +13,6 @@ payment as (
 late_payment as (
     select * from {{ ref('fct_late_payment') }}
     where paid_date >= {{ earliest_as_of_date() }} + 1 - interval '12 months'
-),
-
--- The order of the months within a customer: a month may be missing, or come late.
-month_billed as (
-    select
-        as_of.as_of_date,
-        invoice.customer_id,
-        sum(invoice.invoice_amount) filter (
-            where
-            invoice.issued_at
-            >= {{ window_start('as_of.as_of_date', "interval '" ~ var('arpu_days') ~ " days'") }}
-        ) as month_amount,
-        sum(invoice.invoice_amount) filter (
-            where invoice.issued_at >= {{ window_start('as_of.as_of_date', "interval '90 days'") }}
-        ) as recent_amount,
-        row_number() over (
-            partition by as_of.as_of_date, invoice.customer_id order by invoice.billing_month desc
-        ) as recency_rank
-    from as_of
-    inner join invoice on invoice.issued_at < {{ end_of('as_of.as_of_date') }}
-    where
-        as_of.as_of_date - {{ [var('arpu_days') | int, 90] | max }}
-        < {{ local_date('invoice.issued_at') }}
-    group by as_of.as_of_date, invoice.customer_id, invoice.billing_month
-),
-
-customer_invoiced as (
-    select
-        as_of_date,
-        customer_id,
-        sum(recent_amount) / 3 as invoice_amount_90d,
-        avg(month_amount) filter (where recency_rank <= {{ var('arpu_month_count') }})
-            as arpu_amount,
-        (count(month_amount) filter (where recency_rank <= {{ var('arpu_month_count') }}))::integer
-            as billed_month_count
-    from month_billed
-    group by as_of_date, customer_id
 ),
 
 customer_paid as (
@@ -90,14 +45,10 @@ final as (
     select
         as_of_date,
         customer_id,
-        customer_invoiced.invoice_amount_90d,
-        customer_invoiced.arpu_amount,
-        coalesce(customer_invoiced.billed_month_count, 0) as billed_month_count,
         coalesce(customer_paid.payment_count_90d, 0) as payment_count_90d,
         coalesce(customer_late.late_payment_count_90d, 0) as late_payment_count_90d,
         coalesce(customer_late.late_payment_count_12m, 0) as late_payment_count_12m
-    from customer_invoiced
-    full outer join customer_paid using (as_of_date, customer_id)
+    from customer_paid
     full outer join customer_late using (as_of_date, customer_id)
 )
 

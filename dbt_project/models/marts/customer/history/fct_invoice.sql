@@ -4,6 +4,7 @@
         materialized='incremental',
         incremental_strategy='replace_from',
         unique_key='billing_month',
+        indexes=[{'columns': ['issued_at']}],
     )
 }}
 
