@@ -200,7 +200,8 @@ def load(url: str, operator: Operator, biller: Biller, delivered: date) -> None:
                 [source, name, delivered],
             ).fetchone() or (0,)
             told = {"business_date": delivered, "extract_load_id": number}
-            insert(connection, contract.table, [event | told for event in events])
+            if events:
+                insert(connection, contract.table, [event | told for event in events])
 
 
 def windows(url: str, night: date) -> dict[str, dict[str, tuple[int, ...]]]:

@@ -25,7 +25,8 @@ month_before as (
         (date_trunc('month', {{ business_date() }}) - interval '1 month')::date - 1 as as_of_date
 ),
 
-faded as (
+-- Worked out once: an array is otherwise made for each contact.
+faded as materialized (
     {{ faded_points('month_before') }}
 ),
 
@@ -33,12 +34,9 @@ customer_points as (
     select
         faded.sensitivity_kind,
         signal_daily.customer_id,
-        round(sum(signal_daily.contact_count * faded.points), 2) as points
+        round(sum({{ faded_micropoints() }}) / 1000000, 2) as points
     from signal_daily
-    inner join faded
-        on
-            signal_daily.signal_code = faded.signal_code
-            and signal_daily.contacted_date = faded.contacted_date
+    inner join faded on {{ is_fading() }}
     group by faded.sensitivity_kind, signal_daily.customer_id
 ),
 

@@ -15,7 +15,8 @@ kind as (
     select * from {{ ref('sensitivity_kind') }}
 ),
 
-faded as (
+-- Worked out once: an array is otherwise made for each contact.
+faded as materialized (
     {{ faded_points('as_of') }}
 ),
 
@@ -23,19 +24,12 @@ customer_summed as (
     select
         faded.as_of_date,
         signal_daily.customer_id,
-        (
-            sum(signal_daily.contact_count * faded.points)
-            filter (where faded.sensitivity_kind = 'complaint')
-        ) as complaint_points,
-        (
-            sum(signal_daily.contact_count * faded.points)
-            filter (where faded.sensitivity_kind = 'fee')
-        ) as fee_points
+        (sum({{ faded_micropoints() }}) filter (where faded.sensitivity_kind = 'complaint'))
+        / 1000000 as complaint_points,
+        (sum({{ faded_micropoints() }}) filter (where faded.sensitivity_kind = 'fee'))
+        / 1000000 as fee_points
     from signal_daily
-    inner join faded
-        on
-            signal_daily.signal_code = faded.signal_code
-            and signal_daily.contacted_date = faded.contacted_date
+    inner join faded on {{ is_fading() }}
     group by faded.as_of_date, signal_daily.customer_id
 ),
 
