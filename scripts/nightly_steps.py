@@ -200,11 +200,13 @@ def publish_call_list(business_date: date) -> None:
 
 def export_call_list(business_date: date) -> None:
     """Write the published call lists as files that the dialer imports."""
-    from scripts.export_call_list import export
+    from scripts.export_call_list import export_night
 
     with _step("export_call_list", business_date, Role.TRANSFORMER) as run:
-        result = export(business_date, export_dir())
-        run.counts = {"tasks": result.task_count, "exported": result.exported_count}
+        results = export_night(business_date, export_dir())
+        run.counts = {"tasks": results[0].task_count} | {
+            f"exported_{result.layout}": result.exported_count for result in results
+        }
 
 
 def export_marks(business_date: date) -> None:
