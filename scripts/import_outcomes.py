@@ -20,7 +20,7 @@ from pathlib import Path
 from scripts import database
 from scripts.arguments import add_landing_dir, step_parser
 from scripts.contracts import find_extract
-from scripts.load_extracts import ExtractLoad, load_extract
+from scripts.load_extracts import ExtractLoad, due_loads, load_each, load_extract
 from scripts.warehouse import Role
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,24 @@ def import_outcomes(business_date: date, landing_dir: Path) -> ImportResult:
             f"{load.error}"
         )
     return ImportResult(business_date, load, apply_outcomes(business_date))
+
+
+def import_delivered_outcomes(call_date: date, landing_dir: Path) -> list[ExtractLoad]:
+    """Load what was delivered up to the day of the calls and is not known yet; apply all of it.
+
+    Returns what became of each delivery; OutcomesNotLoadedError, in the end, if one failed.
+    """
+    due = [
+        (day, extract)
+        for day, extract in due_loads(date.min, call_date, landing_dir)
+        if (extract.source, extract.name) == ("dialer", "call_outcome")
+    ]
+    loads = list(load_each(due, landing_dir))
+    apply_pending_outcomes(call_date)
+    failed = [f"{load.business_date}: {load.error}" for load in loads if load.status == "failed"]
+    if failed:
+        raise OutcomesNotLoadedError(f"dialer.call_outcome was not loaded: {'; '.join(failed)}")
+    return loads
 
 
 def apply_pending_outcomes(business_date: date) -> None:
@@ -152,6 +170,14 @@ def apply_outcomes(business_date: date) -> ApplyResult:
                         and unmatched.call_id = known.call_id
                         and unmatched.call_task_id = known.call_task_id
                         and unmatched.verdict = known.reason
+                )
+                -- What a dialer's own report left there is judged with the report.
+                and not exists (
+                    select 1
+                    from dialer.report_file
+                    where
+                        report_file.delivered_date = known.business_date
+                        and report_file.file = known.file
                 )
         ),
 

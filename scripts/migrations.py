@@ -17,9 +17,13 @@ from scripts.contracts import read_extracts
 from scripts.raw_tables import create_raw_table
 
 MIGRATION_LOCK = 20260430
-DIALER_REFERENCES = (
-    ("outcome_code", "outcome_code", "call_outcome.csv"),
-    ("call_rule", "rule_name", "call_rule.csv"),
+DIALER_REFERENCES: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("outcome_code", ("outcome_code",), "call_outcome.csv"),
+    ("call_rule", ("rule_name",), "call_rule.csv"),
+    ("automatic_agent", ("agent_id",), "automatic_agent.csv"),
+    ("feedback_reason", ("reason_code",), "feedback_reason.csv"),
+    ("vicidial_flag", ("flag",), "vicidial_flag.csv"),
+    ("vicidial_status", ("campaign_id", "status"), "vicidial_status.csv"),
 )
 SEED_DIR = warehouse.PROJECT_DIR / "seeds"
 
@@ -83,7 +87,7 @@ def _sync_dialer_rules(connection: psycopg.Connection) -> None:
             sql.Identifier("dialer", table),
             sql.SQL(", ").join(columns),
             sql.SQL(", ").join(sql.Placeholder() * len(columns)),
-            sql.Identifier(key),
+            sql.SQL(", ").join(map(sql.Identifier, key)),
             sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(column) for column in columns),
         )
         with connection.cursor() as cursor:

@@ -58,6 +58,7 @@ def prepare_warehouse(business_date: date) -> None:
 def load_extracts(business_date: date, landing_dir: Path) -> None:
     """Load what was delivered, delete what has expired; what failed is left to gate 1 to judge."""
     from scripts.expire_raw import expire_raw
+    from scripts.import_call_reports import ReportNotReadError, import_call_reports
     from scripts.import_outcomes import apply_pending_outcomes
     from scripts.load_extracts import load_all
 
@@ -73,6 +74,10 @@ def load_extracts(business_date: date, landing_dir: Path) -> None:
             "loads_failed": sum(load.status == "failed" for load in loads),
         }
         apply_pending_outcomes(business_date)
+        try:
+            import_call_reports(business_date, landing_dir)
+        except ReportNotReadError:
+            run.message = "a dialer's report could not be read: see the log"
 
 
 def assess_staleness(business_date: date) -> None:
@@ -195,11 +200,13 @@ def publish_call_list(business_date: date) -> None:
 
 def export_call_list(business_date: date) -> None:
     """Write the published call lists as files that the dialer imports."""
-    from scripts.export_call_list import export
+    from scripts.export_call_list import export_night
 
     with _step("export_call_list", business_date, Role.TRANSFORMER) as run:
-        result = export(business_date, export_dir())
-        run.counts = {"tasks": result.task_count, "exported": result.exported_count}
+        results = export_night(business_date, export_dir())
+        run.counts = {"tasks": results[0].task_count} | {
+            f"exported_{result.layout}": result.exported_count for result in results
+        }
 
 
 def export_marks(business_date: date) -> None:
@@ -208,6 +215,36 @@ def export_marks(business_date: date) -> None:
 
     with _step("export_marks", business_date, Role.TRANSFORMER) as run:
         run.counts = export(MARKS, business_date, export_dir())
+
+
+def import_outcomes(business_date: date, landing_dir: Path) -> None:
+    """Take in the outcomes delivered in the contract's form, up to the next day's calls."""
+    from scripts.import_outcomes import OutcomesNotLoadedError, import_delivered_outcomes
+
+    with _step("import_outcomes", business_date, Role.LOADER) as run:
+        try:
+            loads = import_delivered_outcomes(business_date + timedelta(days=1), landing_dir)
+        except OutcomesNotLoadedError as error:
+            raise StepFailed(str(error)) from error
+        run.counts = {
+            "files_loaded": sum(load.status == "loaded" for load in loads),
+            "rows_loaded": sum(load.rows_loaded for load in loads),
+            "rows_rejected": sum(load.rows_rejected for load in loads),
+        }
+
+
+def import_call_reports(business_date: date, landing_dir: Path) -> None:
+    """Take in the dialer's own reports, up to the next day's calls."""
+    from scripts import import_call_reports as reports
+
+    with _step("import_call_reports", business_date, Role.LOADER) as run:
+        try:
+            result = reports.import_call_reports(business_date + timedelta(days=1), landing_dir)
+        except reports.ReportNotReadError as error:
+            raise StepFailed(str(error)) from error
+        run.counts = {"reports": result.file_count, "lines": result.row_count} | dict(
+            result.verdict_counts
+        )
 
 
 def export_risk_lists(business_date: date) -> None:

@@ -1,10 +1,12 @@
-"""Write the data dictionary, what is to be delivered, and a sample file of every extract.
+"""Write the data dictionary, what is to be delivered, what goes to dialers, and samples of all.
 
-    python -m scripts.generate_docs            write docs/data-dictionary.md, extracts.md, samples/
+    python -m scripts.generate_docs            write docs/data-dictionary.md, extracts.md,
+                                               call-list-files.md and samples/
     python -m scripts.generate_docs --check    status 1 when they are not what would be written
 
-Reads files alone, no database: the yml of the models in marts and outbound, that of the seeds, and
-the contracts in `expectations/extracts/`. The same files give the same bytes.
+Reads files alone, no database: the yml of the models in marts and outbound, that of the seeds, the
+contracts in `expectations/extracts/` and the layouts beside them. The same files give the same
+bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from pathlib import Path
 
 from scripts.contracts import read_contracts
 from scripts.delivery_terms import CONTRACT_DIR
-from scripts.generate_docs import data_dictionary, extract_page, samples
+from scripts.export_call_list.layouts import read_layouts
+from scripts.generate_docs import data_dictionary, extract_page, layout_page, samples
 from scripts.warehouse import PROJECT_DIR
 
 DOCS_DIR = PROJECT_DIR / "docs"
@@ -32,6 +35,8 @@ def documents(contract_dir: Path = CONTRACT_DIR) -> dict[Path, bytes]:
         Path("data-dictionary.md"): data_dictionary.page().encode(),
         Path("extracts.md"): extract_page.page(contracts).encode(),
         **samples.files(contracts),
+        Path("call-list-files.md"): layout_page.page(read_layouts().values()).encode(),
+        **layout_page.sample_files(read_layouts().values()),
     }
 
 

@@ -87,6 +87,13 @@ def test_the_night_can_still_end_in_time_when_every_source_is_late(dag_bag: DagB
     assert wait + timedelta(minutes=PATIENCE_MINUTES, hours=3) <= dag.dagrun_timeout
 
 
+def test_outcomes_come_in_all_through_the_calling_day(dag_bag: DagBag) -> None:
+    dag = dag_bag.dags["import_dialer_outcomes"]
+    assert dag.schedule == CronTriggerTimetable("0,30 9-22 * * *", timezone="Asia/Shanghai")
+    assert dag.get_task("import_outcomes").downstream_task_ids == {"import_call_reports"}
+    assert set(dag.task_ids) == {"import_outcomes", "import_call_reports"}
+
+
 def test_parsing_reads_no_contract() -> None:
     """The DAG processor parses the file again and again; the names of the files are enough."""
     code = "import sys, dags.nightly_retention; print(*sys.modules)"

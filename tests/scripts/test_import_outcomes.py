@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scripts import database
+from scripts import database, nightly_steps
 from scripts.contracts import find_extract
 from scripts.import_outcomes import (
     OutcomesNotLoadedError,
@@ -265,3 +265,22 @@ def test_what_an_interrupted_run_has_loaded_is_applied_later_and_once() -> None:
     before = stored()
     apply_pending_outcomes(CALL_DAY + timedelta(days=1))
     assert stored() == before
+
+
+def test_all_deliveries_up_to_the_day_of_the_calls_are_taken_in_and_a_bad_one_is_told(
+    tmp_path: Path,
+) -> None:
+    first, second, third = add_tasks(3)
+    deliver(tmp_path, CALL_DAY, call("a", first, "accepted"))
+    deliver(tmp_path, CALL_DAY + timedelta(days=1), call("b", second, "accepted"))
+    deliver(tmp_path, CALL_DAY + timedelta(days=2), call("c", third, "accepted"))
+    nightly_steps.import_outcomes(CALL_DAY, tmp_path)
+    assert [row["call_id"] for row in stored()["attempt"]] == ["a", "b"]
+    before = stored()
+    nightly_steps.import_outcomes(CALL_DAY, tmp_path)
+    assert stored() == before
+    (tmp_path / "dialer" / "call_outcome" / "2020-03-04" / "bad.csv").write_text("call_id\n")
+    deliver(tmp_path, CALL_DAY, call("d", third, "busy"), name="more.csv")
+    with pytest.raises(nightly_steps.StepFailed, match=r"bad\.csv"):
+        nightly_steps.import_outcomes(CALL_DAY, tmp_path)
+    assert [row["call_id"] for row in stored()["attempt"]] == ["a", "b", "d"]
