@@ -18,7 +18,19 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 BUSINESS_DATE = date(2020, 3, 2)  # long past, so that its tasks are due
 FIRST_CALL = datetime(2020, 3, 3, 9, 0, tzinfo=SHANGHAI)
 TWO_DAYS = timedelta(days=2)
-THREADS, TASKS_PER_CLAIM, TASK_COUNT = 20, 3, 200
+THREADS, TASKS_PER_CLAIM, TASK_COUNT = 50, 3, 500
+
+
+@pytest.fixture
+def dialer(warehouse_db: str) -> str:
+    """Give the test a warehouse in which every hour is one to call in."""
+    set_calling_hours(0, 24)
+    return warehouse_db
+
+
+def set_calling_hours(first: int, last: int) -> None:
+    as_admin(f"update dialer.call_rule set rule_value = {first} where rule_name = 'first_call_hour'")
+    as_admin(f"update dialer.call_rule set rule_value = {last} where rule_name = 'last_call_hour'")
 
 
 def add_tasks(count: int, *, business_date: date = BUSINESS_DATE, prefix: str = "C") -> list[int]:
@@ -133,7 +145,7 @@ def as_admin(statement: str) -> None:
         connection.execute(statement.encode())
 
 
-@pytest.mark.usefixtures("warehouse_db")
+@pytest.mark.usefixtures("dialer")
 class TestLifeOfATask:
     def test_three_calls_that_reach_nobody_end_in_the_failed_pool(self) -> None:
         [task_id] = add_tasks(1)
@@ -248,7 +260,7 @@ class TestLifeOfATask:
         assert [row["agent_id"] for row in attempts(task_id)] == ["A1", "A2"]
 
 
-@pytest.mark.usefixtures("warehouse_db")
+@pytest.mark.usefixtures("dialer")
 class TestClaiming:
     def test_due_tasks_come_in_the_order_of_the_list_and_only_once(self) -> None:
         tasks = add_tasks(5)
@@ -351,7 +363,7 @@ class TestClaiming:
         assert task(task_id)["attempt_count"] == 1
 
 
-@pytest.mark.usefixtures("warehouse_db")
+@pytest.mark.usefixtures("dialer")
 class TestWhatCanNeverBeStored:
     def test_a_state_that_cannot_be(self) -> None:
         add_tasks(1)
