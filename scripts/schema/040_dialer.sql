@@ -56,7 +56,7 @@ create table if not exists dialer.call_task (
     phone_number text not null check (phone_number <> ''),
     customer_name text,
     region text,
-    task_grade text not null default 'other' check (task_grade in ('mid_high_end', 'other')),
+    customer_grade text not null default 'other' check (customer_grade in ('mid_high', 'other')),
     priority_rank integer not null check (priority_rank > 0),
     random_order bigint not null
         generated always as (hashtextextended(customer_id, call_list_id)) stored,
@@ -99,8 +99,8 @@ begin
         drop view if exists dialer.pool_success;
         drop index if exists dialer.call_task_to_claim, dialer.call_attempt_by_time;
         alter table dialer.call_task
-            add task_grade text not null default 'other'
-                check (task_grade in ('mid_high_end', 'other')),
+            add customer_grade text not null default 'other'
+                check (customer_grade in ('mid_high', 'other')),
             add random_order bigint not null
                 generated always as (hashtextextended(customer_id, call_list_id)) stored,
             add assigned_agent_id text check (assigned_agent_id <> ''),
@@ -111,8 +111,8 @@ begin
 end;
 $$;
 comment on table dialer.call_task is 'One row per customer on a call list: a call task (回访任务).';
-comment on column dialer.call_task.task_grade is
-    'Grade of the task (任务分级): mid_high_end for a customer of the high or mid value tier.';
+comment on column dialer.call_task.customer_grade is
+    'Grade of the customer (任务分级): mid_high for the high and mid value tiers.';
 comment on column dialer.call_task.random_order is
     'Order within a rank: random, and the same whoever asks (随机展示).';
 comment on column dialer.call_task.agent_id is
@@ -250,7 +250,7 @@ drop function if exists dialer.claim_tasks(text, integer);
 create or replace function dialer.claim_tasks(
     agent_id text,
     task_limit integer,
-    task_grade text default null,
+    customer_grade text default null,
     revisit_tag text default null,
     region text default null
 )
@@ -302,7 +302,7 @@ begin
             status = 'open'
             and owner_agent_id is null
             and due_at <= now()
-            and task.task_grade = coalesce(claim_tasks.task_grade, task.task_grade)
+            and task.customer_grade = coalesce(claim_tasks.customer_grade, task.customer_grade)
             and task.revisit_tag = coalesce(claim_tasks.revisit_tag, task.revisit_tag)
             and (claim_tasks.region is null or task.region = claim_tasks.region)
         order by priority_rank, random_order

@@ -139,7 +139,7 @@ comment on function dialer.assign_tasks is
 create or replace function dialer.share_out_tasks(
     supervisor_id text,
     agent_ids text [],
-    task_grade text default null,
+    customer_grade text default null,
     revisit_tag text default null,
     region text default null,
     task_limit integer default null
@@ -162,7 +162,7 @@ begin
         where
             status = 'open'
             and owner_agent_id is null
-            and task.task_grade = coalesce(share_out_tasks.task_grade, task.task_grade)
+            and task.customer_grade = coalesce(share_out_tasks.customer_grade, task.customer_grade)
             and task.revisit_tag = coalesce(share_out_tasks.revisit_tag, task.revisit_tag)
             and (share_out_tasks.region is null or task.region = share_out_tasks.region)
         order by priority_rank, random_order
