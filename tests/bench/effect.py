@@ -1,8 +1,8 @@
 """The estimated effect of campaigns against the planted one: a hundred simulated campaigns.
 
-The simulator calls the treated; what it planted in each customer decides what the call changes. The
-report of the warehouse (marts.rpt_campaign_effect) sees arms and losses alone, and its 95 % interval
-has to hold the true effect of most campaigns, but not of all: then it would be too wide.
+The simulator calls the treated; what it planted in each customer decides what the call changes.
+The report of the warehouse (marts.rpt_campaign_effect) sees arms and losses alone, and its 95 %
+interval has to hold the true effect of most campaigns, but not of all: then it would be too wide.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ CUSTOMERS = 4000
 CONTROL_SHARES = (0.1, 0.2, 0.3)
 BASE_LOSS = 0.08  # of those whom a warning campaign picks, within the horizon
 LOSS_SPREAD = 0.6  # of the customers' log hazard
-# What a call does to the hazard: that of a persuadable who accepts falls by up to so much, that of a
-# sleeping dog who is reached rises by up to so much; campaigns differ from nothing to this.
+# What a call does to the hazard: that of a persuadable who accepts falls by up to so much, that of
+# a sleeping dog who is reached rises by up to so much; campaigns differ from nothing to this.
 MOST_SAVED = 0.9
 MOST_PROVOKED = 1.0
 SEED = 20261120

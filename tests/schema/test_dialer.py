@@ -30,8 +30,8 @@ def dialer(warehouse_db: str) -> str:
 
 
 def set_calling_hours(first: int, last: int) -> None:
-    as_admin(f"update dialer.call_rule set rule_value = {first} where rule_name = 'first_call_hour'")
-    as_admin(f"update dialer.call_rule set rule_value = {last} where rule_name = 'last_call_hour'")
+    for name, hour in (("first_call_hour", first), ("last_call_hour", last)):
+        as_admin(f"update dialer.call_rule set rule_value = {hour} where rule_name = '{name}'")
 
 
 def add_tasks(
