@@ -258,6 +258,8 @@ returns setof dialer.call_task
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+-- The list is read in the order of its index up to the limit, whatever the planner expects to find.
+set enable_sort = off
 as $$
 #variable_conflict use_column
 declare
@@ -302,8 +304,11 @@ begin
             status = 'open'
             and owner_agent_id is null
             and due_at <= now()
-            and task.customer_grade = coalesce(claim_tasks.customer_grade, task.customer_grade)
-            and task.revisit_tag = coalesce(claim_tasks.revisit_tag, task.revisit_tag)
+            and (
+                claim_tasks.customer_grade is null
+                or task.customer_grade = claim_tasks.customer_grade
+            )
+            and (claim_tasks.revisit_tag is null or task.revisit_tag = claim_tasks.revisit_tag)
             and (claim_tasks.region is null or task.region = claim_tasks.region)
         order by priority_rank, random_order
         limit most - (select count(*) from own)

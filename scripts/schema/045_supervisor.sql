@@ -162,8 +162,14 @@ begin
         where
             status = 'open'
             and owner_agent_id is null
-            and task.customer_grade = coalesce(share_out_tasks.customer_grade, task.customer_grade)
-            and task.revisit_tag = coalesce(share_out_tasks.revisit_tag, task.revisit_tag)
+            and (
+                share_out_tasks.customer_grade is null
+                or task.customer_grade = share_out_tasks.customer_grade
+            )
+            and (
+                share_out_tasks.revisit_tag is null
+                or task.revisit_tag = share_out_tasks.revisit_tag
+            )
             and (share_out_tasks.region is null or task.region = share_out_tasks.region)
         order by priority_rank, random_order
         limit share_out_tasks.task_limit
