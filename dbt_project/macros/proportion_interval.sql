@@ -24,8 +24,8 @@
 {#-
     Bound of the difference between two independent shares, first less second, by Newcombe's hybrid
     score interval (R. G. Newcombe, Interval estimation for the difference between independent
-    proportions, Statistics in Medicine 17, 1998, method 10). The CTE has the shares as columns named
-    <arm>_rate and their Wilson bounds as <arm>_low and <arm>_high.
+    proportions, Statistics in Medicine 17, 1998, method 10). The shares are columns named <arm>_rate,
+    their Wilson bounds <arm>_low and <arm>_high.
 -#}
 {% macro newcombe_bound(first, second, side) -%}
     {%- set near, far = ("high", "low") if side > 0 else ("low", "high") -%}

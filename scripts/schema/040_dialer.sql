@@ -86,6 +86,7 @@ create table if not exists dialer.call_task (
     constraint waits_only_with_attempts_left
         check (status not in ('open', 'claimed') or attempt_count < 3)
 );
+
 -- What the table of an earlier release lacks. Asked first: `alter table` locks readers out.
 do $$
 begin
@@ -110,6 +111,7 @@ begin
     end if;
 end;
 $$;
+
 comment on table dialer.call_task is 'One row per customer on a call list: a call task (回访任务).';
 comment on column dialer.call_task.customer_grade is
     'Grade of the customer (任务分级): mid_high for the high and mid value tiers.';

@@ -31,9 +31,11 @@ counted as (
 rated as (
     select
         counted.*,
-        reached_count::double precision / attempt_count as reached_rate,
-        {{ wilson_bound('reached_count', 'attempt_count', -1) }} as reached_rate_low,
-        {{ wilson_bound('reached_count', 'attempt_count', 1) }} as reached_rate_high
+        counted.reached_count::double precision / counted.attempt_count as reached_rate,
+        {{ wilson_bound('counted.reached_count', 'counted.attempt_count', -1) }}
+            as reached_rate_low,
+        {{ wilson_bound('counted.reached_count', 'counted.attempt_count', 1) }}
+            as reached_rate_high
     from counted
 ),
 

@@ -39,11 +39,13 @@ rated as (
     select
         counted.*,
         {%- for arm in ['treated', 'control'] %}
-            {{ arm }}_lost_count::double precision / nullif({{ arm }}_count, 0) as {{ arm }}_rate,
-            {{ wilson_bound(arm ~ '_lost_count', arm ~ '_count', -1) }} as {{ arm }}_low,
-            {{ wilson_bound(arm ~ '_lost_count', arm ~ '_count', 1) }} as {{ arm }}_high,
+            {%- set lost, total = 'counted.' ~ arm ~ '_lost_count', 'counted.' ~ arm ~ '_count' %}
+            {{ lost }}::double precision / nullif({{ total }}, 0) as {{ arm }}_rate,
+            {{ wilson_bound(lost, total, -1) }} as {{ arm }}_low,
+            {{ wilson_bound(lost, total, 1) }} as {{ arm }}_high,
         {%- endfor %}
-        treated_count * (treated_kept_amount - control_kept_amount) as saved_monthly_amount
+        counted.treated_count * (counted.treated_kept_amount - counted.control_kept_amount)
+            as saved_monthly_amount
     from counted
 ),
 
@@ -51,9 +53,9 @@ rated as (
 compared as (
     select
         rated.*,
-        control_rate - treated_rate as saved_rate,
-        {{ newcombe_bound('control', 'treated', -1) }} as saved_rate_low,
-        {{ newcombe_bound('control', 'treated', 1) }} as saved_rate_high
+        rated.control_rate - rated.treated_rate as saved_rate,
+        {{ newcombe_bound('rated.control', 'rated.treated', -1) }} as saved_rate_low,
+        {{ newcombe_bound('rated.control', 'rated.treated', 1) }} as saved_rate_high
     from rated
 ),
 
