@@ -47,6 +47,8 @@ class Role(StrEnum):
     SCORER = "retention_scorer"
     ANALYST = "retention_analyst"
     DIALER = "retention_dialer"
+    SUPERVISOR = "retention_supervisor"
+    AGENT = "retention_agent"
 
 
 def url(role: Role | None = None, database: str | None = None, driver: str = "postgresql") -> str:

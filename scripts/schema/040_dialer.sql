@@ -9,7 +9,8 @@
 --                        └── not reached, none left ─> failed      (回访失败池)
 --
 -- A dialer that works from exported files skips the claim. `withdrawn` is closed by the house.
--- Functions here run as their owner: the dialer may claim and record, never write the tables.
+-- Functions here run as their owner: the dialer may claim and record, never write the tables. What
+-- supervisors may do besides is in 045_supervisor.sql.
 
 create table if not exists dialer.outcome_code (
     outcome_code text primary key,
@@ -55,11 +56,18 @@ create table if not exists dialer.call_task (
     phone_number text not null check (phone_number <> ''),
     customer_name text,
     region text,
+    customer_grade text not null default 'other' check (customer_grade in ('mid_high', 'other')),
     priority_rank integer not null check (priority_rank > 0),
+    random_order bigint not null
+        generated always as (hashtextextended(customer_id, call_list_id)) stored,
     agent_hint text,
     status text not null default 'open'
         check (status in ('open', 'claimed', 'succeeded', 'failed', 'withdrawn')),
     agent_id text check (agent_id <> ''),
+    assigned_agent_id text check (assigned_agent_id <> ''),
+    owner_agent_id text generated always as (
+        case when attempt_count > 0 then agent_id else assigned_agent_id end
+    ) stored,
     due_at timestamptz not null,
     lease_expires_at timestamptz,
     attempt_count smallint not null default 0 check (attempt_count between 0 and 3),
@@ -78,9 +86,43 @@ create table if not exists dialer.call_task (
     constraint waits_only_with_attempts_left
         check (status not in ('open', 'claimed') or attempt_count < 3)
 );
+
+-- What the table of an earlier release lacks. Asked first: `alter table` locks readers out.
+do $$
+begin
+    if not exists (
+        select 1 from information_schema.columns
+        where
+            table_schema = 'dialer'
+            and table_name = 'call_task'
+            and column_name = 'owner_agent_id'
+    ) then
+        drop view if exists dialer.pool_success;
+        drop index if exists dialer.call_task_to_claim, dialer.call_attempt_by_time;
+        alter table dialer.call_task
+            add customer_grade text not null default 'other'
+                check (customer_grade in ('mid_high', 'other')),
+            add random_order bigint not null
+                generated always as (hashtextextended(customer_id, call_list_id)) stored,
+            add assigned_agent_id text check (assigned_agent_id <> ''),
+            add owner_agent_id text generated always as (
+                case when attempt_count > 0 then agent_id else assigned_agent_id end
+            ) stored;
+    end if;
+end;
+$$;
+
 comment on table dialer.call_task is 'One row per customer on a call list: a call task (回访任务).';
+comment on column dialer.call_task.customer_grade is
+    'Grade of the customer (任务分级): mid_high for the high and mid value tiers.';
+comment on column dialer.call_task.random_order is
+    'Order within a rank: random, and the same whoever asks (随机展示).';
 comment on column dialer.call_task.agent_id is
-    'Who claimed the task; from the first attempt on the only agent who gets it (工号).';
+    'Who claimed the task; from the first attempt on the agent who keeps it (工号).';
+comment on column dialer.call_task.assigned_agent_id is
+    'To whom a supervisor gave the task; null if to nobody (指派工号).';
+comment on column dialer.call_task.owner_agent_id is
+    'The only agent who gets the task: who has called, else who was given it; null: anybody.';
 comment on column dialer.call_task.due_at is 'Not to be called before (预回访时间).';
 comment on column dialer.call_task.lease_expires_at is
     'A claimed task goes back to the pool at this time unless an attempt was recorded.';
@@ -90,8 +132,14 @@ comment on column dialer.call_task.agent_hint is 'What the agent should know bef
 -- A customer is in the hands of one task at a time, whatever its night or tag.
 create unique index if not exists call_task_open_customer
     on dialer.call_task (customer_id) where status in ('open', 'claimed');
-create index if not exists call_task_to_claim
-    on dialer.call_task (status, due_at, priority_rank) where status in ('open', 'claimed');
+-- Claims read each of these from its start and stop at their limit.
+create index if not exists call_task_common
+    on dialer.call_task (priority_rank, random_order)
+    where status = 'open' and owner_agent_id is null;
+create index if not exists call_task_owned
+    on dialer.call_task (owner_agent_id) where status = 'open' and owner_agent_id is not null;
+create index if not exists call_task_leased
+    on dialer.call_task (lease_expires_at) where status = 'claimed';
 create index if not exists call_task_by_date on dialer.call_task (business_date);
 
 create table if not exists dialer.call_attempt (
@@ -111,7 +159,8 @@ comment on table dialer.call_attempt is
 comment on column dialer.call_attempt.agent_id is 'Who called (工号).';
 comment on column dialer.call_attempt.next_call_at is
     'When the next attempt is due (预回访时间); null when this one closed the task.';
-create index if not exists call_attempt_by_time on dialer.call_attempt (called_at);
+create index if not exists call_attempt_by_date
+    on dialer.call_attempt (((called_at at time zone 'Asia/Shanghai')::date));
 
 create table if not exists dialer.unmatched_outcome (
     business_date date not null,
@@ -125,7 +174,8 @@ create table if not exists dialer.unmatched_outcome (
 comment on table dialer.unmatched_outcome is
     'One row per delivered outcome that could not be applied to a task (未匹配回访结果), and why.';
 
--- "Back to the same 工号" (OUT-10): nothing may hand a task on once its agent has called.
+-- "Back to the same 工号" (OUT-10): nothing hands a task on once its agent has called, unless a
+-- supervisor gives it to somebody else.
 create or replace function dialer.keep_agent() returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -140,54 +190,147 @@ $$;
 create or replace trigger call_task_keeps_agent
 before update on dialer.call_task
 for each row
-when (old.attempt_count > 0 and old.agent_id is distinct from new.agent_id)
+when (
+    old.attempt_count > 0
+    and old.agent_id is distinct from new.agent_id
+    and new.agent_id is distinct from new.assigned_agent_id
+)
 execute function dialer.keep_agent();
 
--- Due tasks for one agent. Agents who ask at the same moment never get the same task: each locks
--- what it takes and skips what others have locked. Repeat attempts come first, since nobody else
--- may make them; then the order of the list.
-create or replace function dialer.claim_tasks(agent_id text, task_limit integer)
-returns setof dialer.call_task
-language sql
-security definer
+-- A task succeeds because a call reached the customer, and fails because none did (OUT-09, OUT-11).
+create or replace function dialer.check_decision() returns trigger
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-    with due_task as (
-        select call_task.call_task_id
+begin
+    if (new.status = 'succeeded') is distinct from exists (
+        select 1
+        from dialer.call_attempt as attempt
+        inner join dialer.outcome_code as outcome using (outcome_code)
+        where attempt.call_task_id = new.call_task_id and outcome.is_reached
+    ) then
+        raise exception 'call task %: % is not what its calls say', new.call_task_id, new.status
+            using errcode = 'check_violation';
+    end if;
+    return new;
+end;
+$$;
+
+create or replace trigger call_task_is_decided_by_its_calls
+before update on dialer.call_task
+for each row
+when (new.status in ('succeeded', 'failed') and old.status is distinct from new.status)
+execute function dialer.check_decision();
+
+-- Whether customers may be called at a moment, by the operator's clock.
+create or replace function dialer.is_calling_hour(moment timestamptz) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    local_hour numeric
+        := extract(epoch from (moment at time zone 'Asia/Shanghai')::time) / 3600;
+    first_hour numeric;
+    last_hour numeric;
+begin
+    select rule.rule_value into strict first_hour
+    from dialer.call_rule as rule where rule.rule_name = 'first_call_hour';
+    select rule.rule_value into strict last_hour
+    from dialer.call_rule as rule where rule.rule_name = 'last_call_hour';
+    return local_hour >= first_hour and local_hour < last_hour;
+end;
+$$;
+comment on function dialer.is_calling_hour is
+    'Whether a moment lies in the calling hours, from first_call_hour to last_call_hour (外呼时段).';
+
+-- Due tasks for one agent, in the order to work them; none in quiet hours. Agents who ask at the
+-- same moment never get the same task: each locks what it takes and skips what others have locked.
+-- First comes what is the agent's own: nobody else may do it. Then the common list in its order,
+-- within a rank at random (OUT-13), of one grade, tag or region if one is named (OUT-20, OUT-22).
+-- A task whose lease is over goes back first, to its own agent or to all.
+drop function if exists dialer.claim_tasks(text, integer);
+create or replace function dialer.claim_tasks(
+    agent_id text,
+    task_limit integer,
+    customer_grade text default null,
+    revisit_tag text default null,
+    region text default null
+)
+returns setof dialer.call_task
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+-- The list is read in the order of its index up to the limit, whatever the planner expects to find.
+set enable_sort = off
+as $$
+#variable_conflict use_column
+declare
+    most integer := greatest(coalesce(claim_tasks.task_limit, 0), 0);
+    lease_end timestamptz;
+begin
+    if not dialer.is_calling_hour(now()) then
+        return;
+    end if;
+    select now() + rule.rule_value * interval '1 minute' into strict lease_end
+    from dialer.call_rule as rule where rule.rule_name = 'lease_minutes';
+
+    with given_back as (
+        select call_task_id
+        from dialer.call_task
+        where status = 'claimed' and lease_expires_at <= now()
+        for update skip locked
+    )
+
+    update dialer.call_task as task
+    set status = 'open', lease_expires_at = null, agent_id = owner_agent_id
+    from given_back
+    where task.call_task_id = given_back.call_task_id;
+
+    return query
+    with own as (
+        select call_task_id
         from dialer.call_task
         where
-            call_task.due_at <= now()
-            and (
-                call_task.status = 'open'
-                or (call_task.status = 'claimed' and call_task.lease_expires_at <= now())
-            )
-            and (call_task.attempt_count = 0 or call_task.agent_id = claim_tasks.agent_id)
-        order by
-            call_task.attempt_count > 0 desc,
-            call_task.priority_rank,
-            call_task.due_at,
-            call_task.call_task_id
-        limit greatest(coalesce(claim_tasks.task_limit, 0), 0)
+            status = 'open'
+            and owner_agent_id = claim_tasks.agent_id
+            and due_at <= now()
+        order by attempt_count > 0 desc, priority_rank, random_order
+        limit most
         for update skip locked
     ),
 
-    lease as (
-        select now() + call_rule.rule_value * interval '1 minute' as expires_at
-        from dialer.call_rule
-        where call_rule.rule_name = 'lease_minutes'
+    common as (
+        select call_task_id
+        from dialer.call_task as task
+        where
+            status = 'open'
+            and owner_agent_id is null
+            and due_at <= now()
+            and (
+                claim_tasks.customer_grade is null
+                or task.customer_grade = claim_tasks.customer_grade
+            )
+            and (claim_tasks.revisit_tag is null or task.revisit_tag = claim_tasks.revisit_tag)
+            and (claim_tasks.region is null or task.region = claim_tasks.region)
+        order by priority_rank, random_order
+        limit most - (select count(*) from own)
+        for update skip locked
+    ),
+
+    claimed as (
+        update dialer.call_task as task
+        set status = 'claimed', agent_id = claim_tasks.agent_id, lease_expires_at = lease_end
+        where task.call_task_id in (select call_task_id from own union all table common)
+        returning task.*
     )
 
-    update dialer.call_task
-    set
-        status = 'claimed',
-        agent_id = claim_tasks.agent_id,
-        lease_expires_at = (select lease.expires_at from lease)
-    from due_task
-    where call_task.call_task_id = due_task.call_task_id
-    returning call_task.*;
+    select *
+    from claimed
+    order by attempt_count > 0 desc, owner_agent_id is null, priority_rank, random_order;
+end;
 $$;
 comment on function dialer.claim_tasks is
-    'Hand at most task_limit due tasks to an agent, for lease_minutes (领取任务).';
+    'Hand at most task_limit due tasks to an agent, for lease_minutes, in calling hours (领取任务).';
 
 -- Write down one call and move its task. Says what it did:
 --   recorded               the attempt counts
@@ -302,7 +445,8 @@ begin
             when is_reached then 'succeeded' when is_last then 'failed' else 'open'
         end,
         agent_id = case
-            when task.attempt_count > 0 then task.agent_id else record_attempt.agent_id
+            when task.attempt_count > 0 then task.agent_id
+            else coalesce(task.assigned_agent_id, record_attempt.agent_id)
         end,
         due_at = coalesce(next_due_at, task.due_at),
         lease_expires_at = null,
@@ -358,9 +502,37 @@ where call_task.status in ('open', 'claimed') and call_task.attempt_count = 2;
 comment on view dialer.pool_third is
     'One row per call task that waits for its third attempt (三次回访池).';
 
+-- Earlier calls, found by the days on which they were made (回访历史查询); no number in it.
+create or replace view dialer.revisit as
+select
+    call_attempt.call_task_id,
+    call_task.business_date,
+    call_task.revisit_tag,
+    call_task.customer_id,
+    call_task.region,
+    call_task.status as task_status,
+    call_task.owner_agent_id,
+    call_attempt.attempt_number,
+    call_attempt.call_id,
+    call_attempt.agent_id,
+    (call_attempt.called_at at time zone 'Asia/Shanghai')::date as called_date,
+    call_attempt.called_at,
+    call_attempt.outcome_code,
+    outcome_code.outcome_name_zh,
+    outcome_code.is_reached,
+    call_attempt.talk_seconds,
+    call_attempt.next_call_at
+from dialer.call_attempt
+inner join dialer.call_task on call_attempt.call_task_id = call_task.call_task_id
+inner join dialer.outcome_code on call_attempt.outcome_code = outcome_code.outcome_code;
+comment on view dialer.revisit is
+    'One row per call made for a task, with the task: ask by called_date (回访历史).';
+
 revoke all on function
     dialer.keep_agent(),
-    dialer.claim_tasks(text, integer),
+    dialer.check_decision(),
+    dialer.is_calling_hour(timestamptz),
+    dialer.claim_tasks(text, integer, text, text, text),
     dialer.record_attempt(bigint, text, text, timestamptz, text, integer, timestamptz)
 from public;
 
@@ -371,7 +543,8 @@ grant insert, update on dialer.call_list, dialer.call_task to retention_transfor
 -- The dialer reads its schema, and writes through the functions alone.
 grant select on all tables in schema dialer to retention_dialer;
 grant execute on function
-    dialer.claim_tasks(text, integer),
+    dialer.is_calling_hour(timestamptz),
+    dialer.claim_tasks(text, integer, text, text, text),
     dialer.record_attempt(bigint, text, text, timestamptz, text, integer, timestamptz)
 to retention_dialer;
 

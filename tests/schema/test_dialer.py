@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from threading import Barrier
@@ -18,38 +19,69 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 BUSINESS_DATE = date(2020, 3, 2)  # long past, so that its tasks are due
 FIRST_CALL = datetime(2020, 3, 3, 9, 0, tzinfo=SHANGHAI)
 TWO_DAYS = timedelta(days=2)
-THREADS, TASKS_PER_CLAIM, TASK_COUNT = 20, 3, 200
+THREADS, TASKS_PER_CLAIM, TASK_COUNT = 50, 3, 500
 
 
-def add_tasks(count: int, *, business_date: date = BUSINESS_DATE, prefix: str = "C") -> list[int]:
-    """Publish one list with `count` tasks, ranked 1, 2, …; return the tasks' ids by rank."""
+@pytest.fixture
+def dialer(warehouse_db: str) -> str:
+    """Give the test a warehouse in which every hour is one to call in."""
+    set_calling_hours(0, 24)
+    return warehouse_db
+
+
+def set_calling_hours(first: int, last: int) -> None:
+    for name, hour in (("first_call_hour", first), ("last_call_hour", last)):
+        as_admin(f"update dialer.call_rule set rule_value = {hour} where rule_name = '{name}'")
+
+
+def add_tasks(
+    count: int,
+    *,
+    business_date: date = BUSINESS_DATE,
+    prefix: str = "C",
+    tag: str = "risk_soothing",
+    grade: str = "other",
+    region: str = "north",
+    rank: int | None = None,
+) -> list[int]:
+    """Publish one list with `count` tasks, ranked 1, 2, …, or all `rank`; return their ids."""
     with database.connect(Role.TRANSFORMER) as connection:
         rows = connection.execute(
             """
             with list as (
                 insert into dialer.call_list (business_date, revisit_tag, task_count)
-                values (%(business_date)s, 'risk_soothing', %(count)s)
+                values (%(business_date)s, %(tag)s, %(count)s)
                 returning call_list_id, business_date, revisit_tag
             )
 
             insert into dialer.call_task (
-                call_list_id, business_date, customer_id, revisit_tag, phone_number, priority_rank,
-                due_at
+                call_list_id, business_date, customer_id, revisit_tag, phone_number, customer_grade,
+                region, priority_rank, due_at
             )
             select
                 list.call_list_id,
                 list.business_date,
-                %(prefix)s || rank,
+                %(prefix)s || number,
                 list.revisit_tag,
                 '13900000000',
-                rank,
+                %(grade)s,
+                %(region)s,
+                coalesce(%(rank)s, number),
                 (list.business_date + 1 + time '09:00') at time zone 'Asia/Shanghai'
             from list
-            cross join generate_series(1, %(count)s) as rank
-            order by rank
+            cross join generate_series(1, %(count)s) as number
+            order by number
             returning call_task_id
             """,
-            {"business_date": business_date, "count": count, "prefix": prefix},
+            {
+                "business_date": business_date,
+                "count": count,
+                "prefix": prefix,
+                "tag": tag,
+                "grade": grade,
+                "region": region,
+                "rank": rank,
+            },
         ).fetchall()
     return [row["call_task_id"] for row in rows]
 
@@ -83,12 +115,20 @@ def record(
     return str(row["verdict"])
 
 
-def claim(agent_id: str | None, task_limit: int | None = 100) -> list[int]:
+def claim(agent_id: str | None, task_limit: int | None = 100, **kind: str) -> list[int]:
+    """Return what the agent gets, in the order in which he gets it."""
+    named = dict.fromkeys(("customer_grade", "revisit_tag", "region")) | kind
     rows = database.fetch_all(
         Role.DIALER,
-        "select call_task_id from dialer.claim_tasks(%(agent_id)s, %(task_limit)s)",
+        """
+        select call_task_id
+        from dialer.claim_tasks(
+            %(agent_id)s, %(task_limit)s, %(customer_grade)s, %(revisit_tag)s, %(region)s
+        )
+        """,
         agent_id=agent_id,
         task_limit=task_limit,
+        **named,
     )
     return [row["call_task_id"] for row in rows]
 
@@ -128,12 +168,19 @@ def pools(task_id: int) -> set[str]:
     return {name for name, is_in in row.items() if is_in}
 
 
+def kill(client: database.Connection) -> None:
+    """End the client's server process, as when its machine has died."""
+    database.fetch_all(
+        None, "select pg_terminate_backend(%(pid)s, 5000)", pid=client.info.backend_pid
+    )
+
+
 def as_admin(statement: str) -> None:
     with database.connect(None) as connection:
         connection.execute(statement.encode())
 
 
-@pytest.mark.usefixtures("warehouse_db")
+@pytest.mark.usefixtures("dialer")
 class TestLifeOfATask:
     def test_three_calls_that_reach_nobody_end_in_the_failed_pool(self) -> None:
         [task_id] = add_tasks(1)
@@ -248,12 +295,12 @@ class TestLifeOfATask:
         assert [row["agent_id"] for row in attempts(task_id)] == ["A1", "A2"]
 
 
-@pytest.mark.usefixtures("warehouse_db")
+@pytest.mark.usefixtures("dialer")
 class TestClaiming:
     def test_due_tasks_come_in_the_order_of_the_list_and_only_once(self) -> None:
         tasks = add_tasks(5)
-        assert sorted(claim("A1", 2)) == tasks[:2]
-        assert sorted(claim("A2", 2)) == tasks[2:4]
+        assert claim("A1", 2) == tasks[:2]
+        assert claim("A2", 2) == tasks[2:4]
         assert claim("A1") == tasks[4:]
         assert claim("A1") == []
         assert task(tasks[0])["status"] == "claimed"
@@ -277,6 +324,63 @@ class TestClaiming:
         assert claim("A2") == [fresh]
         as_admin("update dialer.call_task set status = 'open', lease_expires_at = null")
         assert claim("A1", 1) == [called]
+
+    def test_customers_are_called_from_the_first_hour_up_to_the_last(self) -> None:
+        set_calling_hours(9, 21)
+        row = database.fetch_all(
+            Role.DIALER,
+            """
+            select
+                dialer.is_calling_hour('2026-11-20 08:59:59.999999+08') as too_early,
+                dialer.is_calling_hour('2026-11-20 09:00+08') as first,
+                dialer.is_calling_hour('2026-11-20 20:59:59.999999+08') as last,
+                dialer.is_calling_hour('2026-11-20 21:00+08') as too_late,
+                dialer.is_calling_hour('2026-11-20 01:00+00') as first_elsewhere
+            """,
+        )[0]
+        assert [name for name, may_call in row.items() if may_call] == [
+            *("first", "last", "first_elsewhere"),
+        ]
+
+    def test_in_quiet_hours_nobody_gets_a_task(self) -> None:
+        tasks = add_tasks(2)
+        claim("A1", 1)
+        as_admin("update dialer.call_task set lease_expires_at = now() where status = 'claimed'")
+        set_calling_hours(0, 0)
+        assert claim("A1") == []
+        set_calling_hours(0, 24)
+        assert claim("A1") == tasks
+
+    def test_within_a_rank_the_order_is_random_and_stays(self) -> None:
+        tasks = add_tasks(30, rank=1)
+        first_of_next_rank = add_tasks(1, rank=2, tag="churn_warning", prefix="D")
+        order = claim("A1")
+        assert sorted(order[:-1]) == tasks
+        assert order[:-1] != tasks
+        assert order[-1:] == first_of_next_rank
+        as_admin("update dialer.call_task set lease_expires_at = now()")
+        assert [claim("A2", 1)[0] for _ in order] == order
+
+    def test_another_list_of_the_same_customers_has_another_order(self) -> None:
+        orders = []
+        for days in range(2):
+            add_tasks(30, rank=1, business_date=BUSINESS_DATE + timedelta(days=days))
+            orders.append([task(task_id)["customer_id"] for task_id in claim("A1")])
+            as_admin(
+                "update dialer.call_task"
+                " set status = 'withdrawn', closed_at = now(), lease_expires_at = null"
+            )
+        assert sorted(orders[0]) == sorted(orders[1])
+        assert orders[0] != orders[1]
+
+    def test_who_asks_for_a_kind_gets_no_other(self) -> None:
+        [ordinary] = add_tasks(1)
+        [best] = add_tasks(1, prefix="D", tag="churn_warning", grade="mid_high", region="south")
+        assert claim("A1", region="east") == []
+        assert claim("A1", customer_grade="mid_high", revisit_tag="risk_soothing") == []
+        assert claim("A1", customer_grade="mid_high", region="south") == [best]
+        record(best, "call-1", "no_answer", agent_id="A1")
+        assert claim("A1", customer_grade="other", revisit_tag="risk_soothing") == [best, ordinary]
 
     def test_recording_ends_the_claim(self) -> None:
         [task_id] = add_tasks(1)
@@ -304,7 +408,7 @@ class TestClaiming:
         assert claim("A2") == []
         assert claim("A1") == [task_id]
 
-    def test_twenty_agents_at_once_never_get_the_same_task(self) -> None:
+    def test_fifty_agents_at_once_get_every_task_once(self) -> None:
         tasks = add_tasks(TASK_COUNT)
         start = Barrier(THREADS)
 
@@ -337,6 +441,25 @@ class TestClaiming:
             assert [row["call_task_id"] for row in held] == [first]
             assert claim("A2", 1) == [second]  # while the first transaction is still open
 
+    def test_a_client_killed_while_it_claims_leaves_nothing_behind(self) -> None:
+        tasks = add_tasks(2)
+        with contextlib.suppress(psycopg.OperationalError), database.connect(Role.DIALER) as client:
+            held = client.execute("select * from dialer.claim_tasks('A1', 2)").fetchall()
+            assert [row["call_task_id"] for row in held] == tasks
+            kill(client)
+            client.commit()
+        assert claim("A2") == tasks
+
+    def test_a_client_killed_while_it_holds_tasks_gives_them_back_after_the_lease(self) -> None:
+        tasks = add_tasks(3)
+        with contextlib.suppress(psycopg.OperationalError), database.connect(Role.DIALER) as client:
+            client.execute("select * from dialer.claim_tasks('A1', 2)")
+            client.commit()
+            kill(client)
+        assert claim("A2") == tasks[2:]
+        as_admin("update dialer.call_task set lease_expires_at = now() where agent_id = 'A1'")
+        assert claim("A2") == tasks[:2]
+
     def test_the_same_call_from_two_sides_at_once_is_one_attempt(self) -> None:
         [task_id] = add_tasks(1)
         start = Barrier(THREADS)
@@ -351,7 +474,7 @@ class TestClaiming:
         assert task(task_id)["attempt_count"] == 1
 
 
-@pytest.mark.usefixtures("warehouse_db")
+@pytest.mark.usefixtures("dialer")
 class TestWhatCanNeverBeStored:
     def test_a_state_that_cannot_be(self) -> None:
         add_tasks(1)
@@ -370,6 +493,8 @@ class TestWhatCanNeverBeStored:
             "status = 'lost'",
             "phone_number = ''",
             "priority_rank = 0",
+            "customer_grade = 'best'",
+            "assigned_agent_id = ''",
         ]
         for change in changes:
             with pytest.raises(psycopg.errors.CheckViolation):
@@ -381,6 +506,17 @@ class TestWhatCanNeverBeStored:
         record(task_id, "call-1", "no_answer")
         with pytest.raises(psycopg.errors.CheckViolation, match="keeps the task"):
             as_admin("update dialer.call_task set agent_id = 'A2'")
+
+    def test_a_decision_that_the_calls_do_not_bear_out(self) -> None:
+        missed, reached = add_tasks(2)
+        record(missed, "call-1", "no_answer")
+        record(reached, "call-2", "refused")
+        for task_id, status in ((missed, "succeeded"), (reached, "failed")):
+            with pytest.raises(psycopg.errors.CheckViolation, match="not what its calls say"):
+                as_admin(
+                    f"update dialer.call_task set status = '{status}', closed_at = now()"
+                    f" where call_task_id = {task_id}"
+                )
 
     def test_two_open_tasks_of_one_customer(self) -> None:
         add_tasks(1)

@@ -39,8 +39,10 @@ REFUSED: dict[Role, tuple[str, ...]] = {
         "delete from dialer.call_task",
         "delete from dialer.call_list",
         "delete from dialer.call_attempt",
+        "delete from dialer.task_change",
         "insert into dialer.call_attempt values (1, 1, 'x', 'A1', now(), 'busy', 0, null, now())",
         "select * from dialer.claim_tasks('A1', 1)",
+        "select * from dialer.assign_tasks('ZG001', 'A1', '{1}')",
         "select dialer.record_attempt(1, 'x', 'A1', now(), 'busy', 0, null)",
         "update dialer.call_rule set rule_value = 9",
         "create table dialer.mine (id int)",
@@ -96,6 +98,42 @@ REFUSED: dict[Role, tuple[str, ...]] = {
         "truncate dialer.call_attempt",
         "update dialer.call_rule set rule_value = 9",
         "create table dialer.mine (id int)",
+        "select * from dialer.assign_tasks('ZG001', 'A1', '{1}')",
+        "select * from dialer.share_out_tasks('ZG001', '{A1}')",
+        "select dialer.edit_task('ZG001', 1, 'x')",
+        "delete from dialer.task_change",
+    ),
+    Role.SUPERVISOR: (
+        "select * from raw.crm__customer",
+        "select * from marts.customer",
+        "select * from ops.secret",
+        "select * from dialer.claim_tasks('A1', 1)",
+        "select dialer.record_attempt(1, 'x', 'A1', now(), 'busy', 0, null)",
+        "select * from dialer.inbound_hint('13612348475')",
+        "update dialer.call_task set priority_rank = 1",
+        "insert into dialer.task_change (call_task_id, database_user, before, after)"
+        " values (1, 'x', '{}', '{}')",
+        "update dialer.task_change set changed_by = 'x'",
+        "delete from dialer.task_change",
+        "truncate dialer.task_change",
+        "update dialer.call_rule set rule_value = 9",
+    ),
+    Role.AGENT: (
+        "select * from raw.crm__customer",
+        "select * from marts.customer",
+        "select * from dialer.call_task",
+        "select * from dialer.call_attempt",
+        "select * from dialer.revisit",
+        "select * from dialer.pool_total",
+        "select * from dialer.task_change",
+        "select * from dialer.claim_tasks('A1', 1)",
+        "select dialer.record_attempt(1, 'x', 'A1', now(), 'busy', 0, null)",
+        "select * from dialer.assign_tasks('ZG001', 'A1', '{1}')",
+        "select * from dialer.share_out_tasks('ZG001', '{A1}')",
+        "select dialer.edit_task('ZG001', 1, 'x')",
+        "select dialer.edit_own_task('A1', 1, 'x')",
+        "update dialer.own_task set agent_hint = 'x'",
+        "select * from dialer.inbound_hint('13612348475')",
     ),
 }
 ALLOWED: dict[Role, tuple[str, ...]] = {
@@ -136,9 +174,33 @@ ALLOWED: dict[Role, tuple[str, ...]] = {
         "select * from dialer.inbound_hint('13612348475')",
         "select * from dialer.claim_tasks('A1', 1)",
         "select dialer.record_attempt(1, 'x', 'A1', now(), 'busy', 0, null)",
+        "select * from dialer.revisit",
+        "select * from dialer.task_change",
+        "select dialer.is_calling_hour(now())",
+        "select dialer.edit_own_task('A1', 1, 'x')",
+    ),
+    Role.SUPERVISOR: (
+        "select * from dialer.call_list",
+        "select * from dialer.pool_total",
+        "select * from dialer.pool_failed",
+        "select * from dialer.revisit",
+        "select * from dialer.task_change",
+        "select * from dialer.assign_tasks('ZG001', 'A1', '{1}')",
+        "select * from dialer.share_out_tasks('ZG001', '{A1}')",
+        "select dialer.edit_task('ZG001', 1, 'x')",
+    ),
+    Role.AGENT: (
+        "select * from dialer.own_task",
+        "select * from dialer.own_revisit",
+        "select * from dialer.outcome_code",
     ),
 }
-READABLE_SCHEMAS = {Role.ANALYST: {"marts"}, Role.DIALER: {"dialer"}}
+READABLE_SCHEMAS = {
+    Role.ANALYST: {"marts"},
+    Role.DIALER: {"dialer"},
+    Role.SUPERVISOR: {"dialer"},
+    Role.AGENT: {"dialer"},
+}
 
 
 @pytest.fixture
