@@ -57,6 +57,17 @@ NUMBER_IS_DO_NOT_CALL = """
             and planned.business_date = customer.as_of_date
     where customer.is_do_not_call
 """
+NUMBER_IS_BLOCKED = """
+    select distinct planned.customer_id
+    from {batch} as planned
+    inner join staging.stg_crm__do_not_call as blocked
+        on
+            planned.phone_number = blocked.phone_number
+            and planned.business_date = blocked.as_of_date
+    where
+        blocked.block_scope = 'all'
+        and (blocked.expiry_date is null or blocked.expiry_date > planned.business_date)
+"""
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +140,11 @@ def suite(business_date: date, bounds: Bounds) -> list[Check]:
             "number_may_be_called",
             error,
             gxe.UnexpectedRowsExpectation(unexpected_rows_query=NUMBER_IS_DO_NOT_CALL),
+        ),
+        Check(
+            "number_is_not_blocked",
+            error,
+            gxe.UnexpectedRowsExpectation(unexpected_rows_query=NUMBER_IS_BLOCKED),
         ),
         Check(
             "number_is_mobile",

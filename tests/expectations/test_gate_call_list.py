@@ -56,6 +56,20 @@ def models(warehouse_db: str) -> str:
         )
         connection.execute(
             """
+            create table staging.stg_crm__do_not_call as
+            select *
+            from (
+                values
+                (%(night)s::date, '13900000008', 'all', null::date),
+                (%(night)s::date, '13900000001', 'marketing', null),
+                (%(night)s::date, '13900000002', 'all', %(night)s::date),
+                (%(night)s::date - 30, '13900000003', 'all', null)
+            ) as blocked (as_of_date, phone_number, block_scope, expiry_date)
+            """,
+            {"night": NIGHT},
+        )
+        connection.execute(
+            """
             create table intermediate.planned_call_task as
             select
                 %(night)s::date as business_date,
@@ -66,7 +80,10 @@ def models(warehouse_db: str) -> str:
                 '客户' as customer_name,
                 '成都' as region,
                 number as priority_rank,
-                'line repaired' as agent_hint
+                'line repaired' as agent_hint,
+                9 as first_hour,
+                false as needs_approval,
+                'other' as customer_grade
             from generate_series(1, 3) as number
             """,
             {"night": NIGHT},
@@ -111,7 +128,8 @@ FAULTS = {
     "empty": ("delete from intermediate.planned_call_task", {"size_within_bounds"}),
     "too large": (
         "insert into intermediate.planned_call_task select business_date, 'C' || n, null,"
-        " revisit_tag, '1390000000' || n, customer_name, region, n, agent_hint"
+        " revisit_tag, '1390000000' || n, customer_name, region, n, agent_hint, first_hour,"
+        " needs_approval, customer_grade"
         " from intermediate.planned_call_task cross join generate_series(4, 6) as n"
         " where customer_id = 'C1'",
         {"size_within_bounds"},
@@ -168,6 +186,11 @@ FAULTS = {
         "update intermediate.planned_call_task set phone_number = '13900000009'"
         " where customer_id = 'C1'",
         {"number_may_be_called"},
+    ),
+    "number on the list of the CRM": (
+        "update intermediate.planned_call_task set phone_number = '13900000008'"
+        " where customer_id = 'C1'",
+        {"number_is_not_blocked"},
     ),
     "no rank": (
         "update intermediate.planned_call_task set priority_rank = null where customer_id = 'C1'",
