@@ -1,0 +1,49 @@
+-- Who let a call list go, and who took it back.
+create table if not exists dialer.list_approval (
+    business_date date not null,
+    revisit_tag text not null,
+    task_count integer not null check (task_count > 0),
+    plan_digest text not null,
+    approved_by text not null check (approved_by <> ''),
+    approved_at timestamptz not null default now(),
+    primary key (business_date, revisit_tag)
+);
+comment on table dialer.list_approval is
+    'One row per night and revisit tag: a planned list that somebody approved (名单审批).';
+comment on column dialer.list_approval.plan_digest is
+    'Digest of the customers that were approved; the approval holds for these alone.';
+comment on column dialer.list_approval.approved_by is 'Member of staff who approved it (审批工号).';
+
+create table if not exists dialer.list_pull_back (
+    call_list_id bigint primary key references dialer.call_list,
+    task_count integer not null,
+    pulled_back_by text not null check (pulled_back_by <> ''),
+    reason text not null check (reason <> ''),
+    pulled_back_at timestamptz not null default now()
+);
+comment on table dialer.list_pull_back is
+    'One row per published list that was pulled back before anything of it was called (名单撤回).';
+comment on column dialer.list_pull_back.task_count is 'Tasks that were open and are withdrawn now.';
+comment on column dialer.list_pull_back.pulled_back_by is
+    'Member of staff who pulled it back (撤回工号).';
+
+-- What a table of an earlier release lacks. Asked first: `alter table` locks readers out.
+do $$
+begin
+    if not exists (
+        select 1 from information_schema.columns
+        where
+            table_schema = 'dialer' and table_name = 'call_task' and column_name = 'task_grade'
+    ) then
+        alter table dialer.call_task
+            add task_grade text not null default 'other'
+                check (task_grade in ('mid_high_end', 'other'));
+    end if;
+end;
+$$;
+comment on column dialer.call_task.task_grade is
+    'Grade of the task (任务分级): mid_high_end for a customer of the high or mid value tier.';
+
+grant select, insert, update on dialer.list_approval to retention_transformer;
+grant select, insert on dialer.list_pull_back to retention_transformer;
+grant select on dialer.list_approval, dialer.list_pull_back to retention_dialer;
