@@ -93,7 +93,7 @@ class Check:
 def run_gate(business_date: date) -> GateResult:
     """Check and record the plan of `business_date`; GateFailed if it must not go out."""
     context = results.ephemeral_context()
-    verdicts = _validate(context, suite(business_date, _bounds()))
+    verdicts = _validate(context, suite(business_date, _bounds(business_date)))
     result = results.record(GATE, business_date, verdicts, Role.TRANSFORMER)
     result.raise_if_failed()
     return result
@@ -167,14 +167,14 @@ def suite(business_date: date, bounds: Bounds) -> list[Check]:
     ]
 
 
-def _bounds() -> Bounds:
+def _bounds(business_date: date) -> Bounds:
     with database.connect(Role.TRANSFORMER) as connection:
         tags = connection.execute(
             "select revisit_tag from marts.revisit_tag order by revisit_tag"
         ).fetchall()
         return Bounds(
-            minimum_size=retention_parameter(connection, "call_list_minimum_size"),
-            capacity=retention_parameter(connection, "call_list_capacity"),
+            minimum_size=retention_parameter(connection, "call_list_minimum_size", business_date),
+            capacity=retention_parameter(connection, "call_list_capacity", business_date),
             revisit_tags=tuple(row["revisit_tag"] for row in tags),
         )
 

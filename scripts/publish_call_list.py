@@ -194,15 +194,16 @@ def pull_back(business_date: date, revisit_tag: str, pulled_back_by: str, reason
     return withdrawn_count
 
 
-def retention_parameter(connection: Connection, name: str) -> int:
+def retention_parameter(connection: Connection, name: str, business_date: date) -> int:
     """Return a whole-number parameter of the decision (seeds/retention_parameter.csv)."""
     row = connection.execute(
         "select parameter_value::numeric::integer as parameter_value"
-        " from marts.retention_parameter where parameter_name = %s",
-        [name],
+        " from marts.retention_parameter where parameter_name = %(name)s"
+        " and valid_from <= %(day)s and (valid_to is null or %(day)s < valid_to)",
+        {"name": name, "day": business_date},
     ).fetchone()
     if row is None:
-        raise LookupError(f"marts.retention_parameter has no row {name}")
+        raise LookupError(f"marts.retention_parameter has no row {name} for {business_date}")
     return int(row["parameter_value"])
 
 
@@ -228,7 +229,7 @@ def _refuse_unless_gate_passed(connection: Connection, business_date: date) -> N
 def _refuse_above_capacity(
     connection: Connection, business_date: date, plan: list[dict[str, Any]]
 ) -> None:
-    capacity = retention_parameter(connection, "call_list_capacity")
+    capacity = retention_parameter(connection, "call_list_capacity", business_date)
     planned_count = sum(row["task_count"] for row in plan)
     if planned_count > capacity:
         raise PublishRefusedError(

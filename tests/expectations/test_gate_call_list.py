@@ -28,10 +28,11 @@ def models(warehouse_db: str) -> str:
     """Stand in for dbt: parameters, tags, customers C1 to C9 (C9: do not call), a plan of C1-C3."""
     with database.connect(Role.TRANSFORMER) as connection:
         connection.execute(
-            "create table marts.retention_parameter (parameter_name text, parameter_value numeric)"
+            "create table marts.retention_parameter"
+            " (parameter_name text, parameter_value numeric, valid_from date, valid_to date)"
         )
         connection.cursor().executemany(
-            "insert into marts.retention_parameter values (%s, %s)",
+            "insert into marts.retention_parameter values (%s, %s, '2020-01-01', null)",
             [("call_list_minimum_size", MINIMUM_SIZE), ("call_list_capacity", CAPACITY)],
         )
         connection.execute("create table marts.revisit_tag (revisit_tag text)")

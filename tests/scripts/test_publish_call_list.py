@@ -29,10 +29,14 @@ def models(warehouse_db: str) -> str:
     """Stand in for dbt: the parameters and an empty plan."""
     with database.connect(Role.TRANSFORMER) as connection:
         connection.execute(
-            "create table marts.retention_parameter (parameter_name text, parameter_value numeric)"
+            "create table marts.retention_parameter"
+            " (parameter_name text, parameter_value numeric, valid_from date, valid_to date)"
         )
         connection.execute(
-            "insert into marts.retention_parameter values ('call_list_capacity', %s)", [CAPACITY]
+            "insert into marts.retention_parameter values"
+            " ('call_list_capacity', %(capacity)s, '2020-01-01', null),"
+            " ('call_list_capacity', 0, '2010-01-01', '2020-01-01')",
+            {"capacity": CAPACITY},
         )
         connection.execute(
             """

@@ -30,7 +30,10 @@ final as (
         calling_hours.first_hour,
         calling_hours.last_hour
     from calling_day
-    inner join calling_hours on calling_day.day_kind = calling_hours.day_kind
+    inner join calling_hours
+        on
+            calling_day.day_kind = calling_hours.day_kind
+            and {{ in_force(business_date(), 'calling_hours') }}
 )
 
 select * from final

@@ -46,6 +46,7 @@ final as (
     left join calling_hours on campaign.contact_class = calling_hours.contact_class
     where
         {{ in_force(business_date(), 'campaign') }}
+        and {{ in_force(business_date(), 'contact_class') }}
         and {{ tried("campaign.campaign_code || '.is_enabled'", "campaign.is_enabled::integer") }}
         > 0
 )

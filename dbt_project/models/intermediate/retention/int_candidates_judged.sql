@@ -23,7 +23,7 @@ customer_with_open_task as (
         and (closed_at is null or closed_at >= {{ end_of(business_date()) }})
 ),
 
-handling as (
+handling as not materialized (
     select * from {{ ref('sensitivity_handling') }}
     where rules_out_pitch
 ),
@@ -46,6 +46,7 @@ conflict as (
             dealing.dealing_kind = campaign_conflict.dealing_kind
             and dealing.dealing_code = campaign_conflict.dealing_code
             and dealing.last_dealt_date > {{ business_date() }} - campaign_conflict.window_days
+            and {{ in_force(business_date(), 'campaign_conflict') }}
 ),
 
 contacted as (

@@ -1,7 +1,8 @@
 -- A view: which customers are selected rests on parameters that a preview may try.
 {{ config(materialized='view') }}
 
-with parameter as (
+-- Not materialised: what is read twice would keep the customers from the workers.
+with parameter as not materialized (
     select * from {{ ref('int_retention_parameters_pivoted') }}
 ),
 

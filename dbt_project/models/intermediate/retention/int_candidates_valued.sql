@@ -5,20 +5,27 @@ with candidate as (
     select * from {{ ref('int_candidates_selected') }}
 ),
 
-campaign as (
+-- Not materialised, these two: what is read twice would keep the candidates from the workers.
+campaign as not materialized (
     select * from {{ ref('int_campaigns_in_force') }}
 ),
 
-parameter as (
+parameter as not materialized (
     select * from {{ ref('int_retention_parameters_pivoted') }}
+),
+
+retention_parameter as (
+    select * from {{ ref('retention_parameter') }}
 ),
 
 weight as (
     select
         parameter_name,
         {{ tried('parameter_name', 'parameter_value') }} as risk_weight
-    from {{ ref('retention_parameter') }}
-    where starts_with(parameter_name, 'risk_weight_')
+    from retention_parameter
+    where
+        starts_with(parameter_name, 'risk_weight_')
+        and {{ in_force(business_date(), 'retention_parameter') }}
 ),
 
 risk as (

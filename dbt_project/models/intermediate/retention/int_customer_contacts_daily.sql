@@ -40,7 +40,10 @@ contact as (
         on
             task.revisit_tag = campaign.revisit_tag
             and {{ in_force('task.business_date', 'campaign') }}
-    left join contact_class on campaign.contact_class = contact_class.contact_class
+    left join contact_class
+        on
+            campaign.contact_class = contact_class.contact_class
+            and {{ in_force(business_date(), 'contact_class') }}
     where coalesce(contact_class.is_counted, true)
     union all
     select

@@ -6,35 +6,40 @@ with contacted as (
 ),
 
 contact_limit as (
+    select * from {{ ref('contact_limit') }}
+),
+
+limit_in_force as (
     select
         limit_code,
         drop_reason,
         window_days,
         {{ tried("limit_code", "contact_maximum") }} as contact_maximum
-    from {{ ref('contact_limit') }}
+    from contact_limit
+    where {{ in_force(business_date(), 'contact_limit') }}
 ),
 
 -- The limits are few and the customers lately contacted not many: each pair is looked at.
 limit_counted as (
     select
         contacted.customer_id,
-        contact_limit.limit_code,
-        contact_limit.drop_reason,
-        contact_limit.contact_maximum,
+        limit_in_force.limit_code,
+        limit_in_force.drop_reason,
+        limit_in_force.contact_maximum,
         coalesce(
             sum(contacted.contact_count) filter (
-                where contacted.contacted_date > {{ business_date() }} - contact_limit.window_days
+                where contacted.contacted_date > {{ business_date() }} - limit_in_force.window_days
             ),
             0
         ) as contact_count,
         sum(contacted.contact_count) as contact_count_30d
     from contacted
-    cross join contact_limit
+    cross join limit_in_force
     group by
         contacted.customer_id,
-        contact_limit.limit_code,
-        contact_limit.drop_reason,
-        contact_limit.contact_maximum
+        limit_in_force.limit_code,
+        limit_in_force.drop_reason,
+        limit_in_force.contact_maximum
 ),
 
 final as (

@@ -5,6 +5,11 @@ with parameter as (
     select * from {{ ref('retention_parameter') }}
 ),
 
+parameter_in_force as (
+    select * from parameter
+    where {{ in_force(business_date(), 'parameter') }}
+),
+
 final as (
     select
         {{ business_date() }} as business_date,
@@ -27,7 +32,7 @@ final as (
         {{ retention_parameter('lever_factor_is_on') }} > 0 as lever_factor_is_on,
         {{ retention_parameter('global_control_share') }} as global_control_share,
         {{ retention_parameter('control_salt') }} as control_salt
-    from parameter
+    from parameter_in_force
     having count(*) > 0
 )
 

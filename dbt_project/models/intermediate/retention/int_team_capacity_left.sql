@@ -2,17 +2,22 @@
 {{ config(materialized='view') }}
 
 with team_capacity as (
+    select * from {{ ref('team_capacity') }}
+),
+
+capacity_in_force as (
     select
         team_code,
         customer_grade,
         window_days,
         {{ tried("concat_ws('.', team_code, customer_grade, window_days)", "capacity") }}
             as capacity
-    from {{ ref('team_capacity') }}
+    from team_capacity
+    where {{ in_force(business_date(), 'team_capacity') }}
 ),
 
 reach as (
-    select max(window_days) as window_days from team_capacity
+    select max(window_days) as window_days from capacity_in_force
 ),
 
 call_task as (
@@ -57,21 +62,21 @@ taken as (
 
 window_left as (
     select
-        team_capacity.team_code,
-        team_capacity.customer_grade,
-        team_capacity.window_days,
-        team_capacity.capacity - coalesce(sum(taken.task_count), 0) as capacity_left
-    from team_capacity
+        capacity_in_force.team_code,
+        capacity_in_force.customer_grade,
+        capacity_in_force.window_days,
+        capacity_in_force.capacity - coalesce(sum(taken.task_count), 0) as capacity_left
+    from capacity_in_force
     left join taken
         on
-            team_capacity.team_code = taken.team_code
-            and team_capacity.customer_grade = taken.customer_grade
-            and taken.business_date > {{ business_date() }} - team_capacity.window_days
+            capacity_in_force.team_code = taken.team_code
+            and capacity_in_force.customer_grade = taken.customer_grade
+            and taken.business_date > {{ business_date() }} - capacity_in_force.window_days
     group by
-        team_capacity.team_code,
-        team_capacity.customer_grade,
-        team_capacity.window_days,
-        team_capacity.capacity
+        capacity_in_force.team_code,
+        capacity_in_force.customer_grade,
+        capacity_in_force.window_days,
+        capacity_in_force.capacity
 ),
 
 final as (
