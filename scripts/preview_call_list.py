@@ -216,19 +216,31 @@ def _try(
         raise PreviewError(
             f"there is no parameter {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
         )
-    [stands] = connection.execute(
-        "select business_date from intermediate.int_retention_parameters_pivoted"
-    ).fetchall()
-    if stands["business_date"] != values["business_date"]:
+    night = _night_that_stands(connection)
+    if night != values["business_date"]:
         raise PreviewError(
-            f"the night of {stands['business_date']} was decided last; to try other values for "
-            f"{values['business_date']} decide it again: python -m scripts.run_dbt --stage decide"
+            f"the views of the decision stand on {night or 'no night'}; to try other values decide"
+            f" again: python -m scripts.run_dbt --stage decide"
+            f" --business-date {values['business_date']}"
         )
     connection.execute(
         "select set_config('retention.tried', %s, true)",
         [json.dumps({name: str(value) for name, value in tried.items()})],
     )
     return connection.execute(TRIED, values).fetchall()
+
+
+def _night_that_stands(connection: Connection) -> date | None:
+    """Return the night that the views of the decision are for; None if there are none now."""
+    [row] = connection.execute(
+        "select to_regclass('intermediate.int_candidates_decided') is not null as is_there"
+    ).fetchall()
+    if not row["is_there"]:
+        return None
+    [stands] = connection.execute(
+        "select business_date from intermediate.int_retention_parameters_pivoted"
+    ).fetchall()
+    return stands["business_date"]  # type: ignore[no-any-return]
 
 
 def _page(

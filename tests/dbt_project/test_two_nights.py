@@ -202,7 +202,7 @@ def _preview_says_what_was_decided_and_what_would_be() -> None:
     assert _decisions(SECOND_NIGHT) == before
     with pytest.raises(PreviewError, match=r"no parameter lever; .* daily"):
         preview(SECOND_NIGHT, tried=parse_tried(["lever=1"]))
-    with pytest.raises(PreviewError, match="2026-11-20 was decided last"):
+    with pytest.raises(PreviewError, match="stand on 2026-11-20; to try"):
         preview(FIRST_NIGHT, tried=parse_tried(["daily=1"]))
     with pytest.raises(PreviewError, match="'daily=often' is not NAME=NUMBER"):
         parse_tried(["daily=often"])
