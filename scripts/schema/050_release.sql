@@ -47,3 +47,34 @@ comment on column dialer.call_task.task_grade is
 grant select, insert, update on dialer.list_approval to retention_transformer;
 grant select, insert on dialer.list_pull_back to retention_transformer;
 grant select on dialer.list_approval, dialer.list_pull_back to retention_dialer;
+
+-- The decision log of an earlier release had one row per customer; since then it has one for each
+-- campaign that he is a candidate for. Its campaigns were its tags.
+do $$
+declare
+    key_name text;
+begin
+    if to_regclass('marts.fct_retention_decision') is null or exists (
+        select 1 from information_schema.columns
+        where
+            table_schema = 'marts'
+            and table_name = 'fct_retention_decision'
+            and column_name = 'campaign_code'
+    ) then
+        return;
+    end if;
+    select constraint_name into key_name
+    from information_schema.table_constraints
+    where
+        table_schema = 'marts'
+        and table_name = 'fct_retention_decision'
+        and constraint_type = 'PRIMARY KEY';
+    if key_name is not null then
+        execute format('alter table marts.fct_retention_decision drop constraint %I', key_name);
+    end if;
+    alter table marts.fct_retention_decision add campaign_code text;
+    update marts.fct_retention_decision set campaign_code = revisit_tag;
+    alter table marts.fct_retention_decision
+        add primary key (business_date, customer_id, campaign_code);
+end;
+$$;

@@ -1,8 +1,6 @@
-{%- set longest_window_days = 30 %}
-
 with attempt as (
     select * from {{ ref('stg_dialer__call_attempt') }}
-    where called_at >= {{ window_start(business_date(), "interval '" ~ longest_window_days ~ " days'") }}
+    where called_at >= {{ window_start(business_date(), "interval '30 days'") }}
 ),
 
 task as (
@@ -22,7 +20,7 @@ offer as (
     where
         shown_at < {{ end_of(business_date()) }}
         and shown_at
-        >= {{ window_start(business_date(), "interval '" ~ longest_window_days ~ " days'") }}
+        >= {{ window_start(business_date(), "interval '30 days'") }}
 ),
 
 channel as (

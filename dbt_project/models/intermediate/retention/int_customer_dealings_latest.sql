@@ -1,10 +1,8 @@
-{%- set longest_window_days = 90 %}
-
 with task as (
     select * from {{ ref('stg_dialer__call_task') }}
     where
         business_date < {{ business_date() }}
-        and business_date > {{ business_date() }} - {{ longest_window_days }}
+        and business_date > {{ business_date() }} - 90
 ),
 
 offer as (
@@ -13,7 +11,7 @@ offer as (
         response in ('accepted', 'refused')
         and responded_at < {{ end_of(business_date()) }}
         and responded_at
-        >= {{ window_start(business_date(), "interval '" ~ longest_window_days ~ " days'") }}
+        >= {{ window_start(business_date(), "interval '90 days'") }}
 ),
 
 contract as (
@@ -22,7 +20,7 @@ contract as (
         as_of_date = {{ business_date() }}
         and signed_at < {{ end_of(business_date()) }}
         and signed_at
-        >= {{ window_start(business_date(), "interval '" ~ longest_window_days ~ " days'") }}
+        >= {{ window_start(business_date(), "interval '90 days'") }}
 ),
 
 -- A list that was pulled back, or a task withdrawn, has not been dealt with. Judged as of the
