@@ -17,10 +17,10 @@ waved as (
         and row_number() over (
             partition by candidate.customer_id
             order by
-                cardinality(candidate.exclusion_reasons) > 0,
-                candidate.precedence,
+                cardinality(candidate.exclusion_reasons) > 0 asc,
+                candidate.precedence asc,
                 candidate.priority_score desc,
-                candidate.campaign_code
+                candidate.campaign_code asc
         ) = 1 as is_first_wave,
         candidate.is_held_out and (candidate.is_global_control or candidate.is_campaign_control)
             as is_control
@@ -35,7 +35,8 @@ placed as (
         case
             when waved.is_first_wave then 1 + count(*) filter (where not waved.is_control) over (
                 partition by waved.team_code, waved.customer_grade, waved.is_first_wave
-                order by waved.precedence, waved.priority_score desc, waved.customer_id
+                order by
+                    waved.precedence asc, waved.priority_score desc, waved.customer_id asc
                 rows between unbounded preceding and 1 preceding
             )
         end as place_number
@@ -83,7 +84,10 @@ final as (
             when decided.drop_reason is null
                 then row_number() over (
                     partition by decided.drop_reason
-                    order by decided.precedence, decided.priority_score desc, decided.customer_id
+                    order by
+                        decided.precedence asc,
+                        decided.priority_score desc,
+                        decided.customer_id asc
                 )::integer
         end as priority_rank,
         decided.contact_count_30d,

@@ -14,12 +14,12 @@ known as (
 customer as (
     select
         known.*,
-        known.churn_probability >= parameter.churn_probability_minimum as is_churn_expected,
+        known.churn_probability >= parameter.churn_probability_minimum as may_churn,
         coalesce(known.value_tier in ('high', 'mid'), false) as is_mid_high,
         known.business_date - known.last_mobile_use_date as mobile_silent_days,
         known.planned_suspension_date - known.business_date as days_to_suspension,
-        known.suitable_service_code in ('larger_data_package', 'smaller_data_package')
-            as has_misfit_package,
+        known.overdue_amount >= parameter.dunning_amount_minimum as is_to_be_dunned,
+        known.suitable_service_code in ('larger_data_package', 'smaller_data_package') as has_misfit,
         known.suitable_service_code in ('roaming_package', 'border_package') as needs_roaming,
         to_char(known.registered_date, 'MMDD') = to_char(known.business_date + 1, 'MMDD')
         and known.tenure_days >= 364 as is_anniversary_tomorrow
@@ -51,8 +51,8 @@ selected as (
                 when customer.newest_subscription_days between 1 and parameter.new_install_days
                     then 'new_install_revisit'
             end,
-            case when is_churn_expected then 'churn_warning' end,
-            case when is_churn_expected and is_mid_high then 'churn_warning_mid_high' end,
+            case when customer.may_churn then 'churn_warning' end,
+            case when customer.may_churn and customer.is_mid_high then 'churn_warning_mid_high' end,
             case
                 when
                     customer.mobile_subscription_count > 0 and customer.mobile_silent_days
@@ -67,7 +67,7 @@ selected as (
                 when customer.days_to_suspension between 1 and parameter.pre_suspension_days
                     then 'pre_suspension_reminder'
             end,
-            case when customer.overdue_amount >= parameter.dunning_amount_minimum then 'dunning' end,
+            case when customer.is_to_be_dunned then 'dunning' end,
             case
                 when
                     customer.is_mid_high and customer.is_anniversary_tomorrow
@@ -76,7 +76,7 @@ selected as (
                     < parameter.care_complaint_days
                     then 'care'
             end,
-            case when customer.has_misfit_package then 'plan_change' end,
+            case when customer.has_misfit then 'plan_change' end,
             case
                 when
                     customer.voice_minutes_30d >= parameter.ring_back_tone_minutes_minimum
@@ -91,7 +91,7 @@ selected as (
     left join contract_ending
         on
             customer.customer_id = contract_ending.customer_id
-            and contract_ending.contract_remaining_days <= parameter.contract_expiry_days
+            and parameter.contract_expiry_days >= contract_ending.contract_remaining_days
 ),
 
 final as (

@@ -20,11 +20,12 @@ retention_parameter as (
 
 weight as (
     select
-        parameter_name,
-        {{ tried('parameter_name', 'parameter_value') }} as risk_weight
+        retention_parameter.parameter_name,
+        {{ tried('retention_parameter.parameter_name', 'retention_parameter.parameter_value') }}
+            as risk_weight
     from retention_parameter
     where
-        starts_with(parameter_name, 'risk_weight_')
+        starts_with(retention_parameter.parameter_name, 'risk_weight_')
         and {{ in_force(business_date(), 'retention_parameter') }}
 ),
 
