@@ -204,7 +204,8 @@ def _last_night(connection: Connection, business_date: date) -> date | None:
         " where business_date < %s",
         [business_date],
     ).fetchall()
-    return row["last_night"]  # type: ignore[no-any-return]
+    last_night: date | None = row["last_night"]
+    return last_night
 
 
 def _try(
@@ -240,7 +241,8 @@ def _night_that_stands(connection: Connection) -> date | None:
     [stands] = connection.execute(
         "select business_date from intermediate.int_retention_parameters_pivoted"
     ).fetchall()
-    return stands["business_date"]  # type: ignore[no-any-return]
+    night: date = stands["business_date"]
+    return night
 
 
 def _page(

@@ -275,7 +275,8 @@ def _released_and_waiting(
             [business_date],
         )
     }
-    released, waiting = [], {}
+    released: list[str] = []
+    waiting: dict[str, int] = {}
     for row in plan:
         tag = row["revisit_tag"]
         if tag in published:

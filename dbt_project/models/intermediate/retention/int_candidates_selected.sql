@@ -6,24 +6,24 @@ with parameter as not materialized (
     select * from {{ ref('int_retention_parameters_pivoted') }}
 ),
 
-known as (
+seen as (
     select * from {{ ref('customer_360') }}
     where business_date = {{ business_date() }} and active_subscription_count > 0
 ),
 
 customer as (
     select
-        known.*,
-        known.churn_probability >= parameter.churn_probability_minimum as may_churn,
-        coalesce(known.value_tier in ('high', 'mid'), false) as is_mid_high,
-        known.business_date - known.last_mobile_use_date as mobile_silent_days,
-        known.planned_suspension_date - known.business_date as days_to_suspension,
-        known.overdue_amount >= parameter.dunning_amount_minimum as is_to_be_dunned,
-        known.suitable_service_code in ('larger_data_package', 'smaller_data_package') as has_misfit,
-        known.suitable_service_code in ('roaming_package', 'border_package') as needs_roaming,
-        to_char(known.registered_date, 'MMDD') = to_char(known.business_date + 1, 'MMDD')
-        and known.tenure_days >= 364 as is_anniversary_tomorrow
-    from known
+        seen.*,
+        seen.churn_probability >= parameter.churn_probability_minimum as may_churn,
+        coalesce(seen.value_tier in ('high', 'mid'), false) as is_mid_high,
+        seen.business_date - seen.last_mobile_use_date as mobile_silent_days,
+        seen.planned_suspension_date - seen.business_date as days_to_suspension,
+        seen.overdue_amount >= parameter.dunning_amount_minimum as is_to_be_dunned,
+        seen.suitable_service_code in ('larger_data_package', 'smaller_data_package') as has_misfit,
+        seen.suitable_service_code in ('roaming_package', 'border_package') as needs_roaming,
+        to_char(seen.registered_date, 'MMDD') = to_char(seen.business_date + 1, 'MMDD')
+        and seen.tenure_days >= 364 as is_anniversary_tomorrow
+    from seen
     cross join parameter
 ),
 
