@@ -57,6 +57,17 @@ NUMBER_IS_DO_NOT_CALL = """
             and planned.business_date = customer.as_of_date
     where customer.is_do_not_call
 """
+NUMBER_IS_BLOCKED = """
+    select distinct planned.customer_id
+    from {batch} as planned
+    inner join staging.stg_crm__do_not_call as blocked
+        on
+            planned.phone_number = blocked.phone_number
+            and planned.business_date = blocked.as_of_date
+    where
+        blocked.block_scope = 'all'
+        and (blocked.expiry_date is null or blocked.expiry_date > planned.business_date)
+"""
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +93,7 @@ class Check:
 def run_gate(business_date: date) -> GateResult:
     """Check and record the plan of `business_date`; GateFailed if it must not go out."""
     context = results.ephemeral_context()
-    verdicts = _validate(context, suite(business_date, _bounds()))
+    verdicts = _validate(context, suite(business_date, _bounds(business_date)))
     result = results.record(GATE, business_date, verdicts, Role.TRANSFORMER)
     result.raise_if_failed()
     return result
@@ -131,6 +142,11 @@ def suite(business_date: date, bounds: Bounds) -> list[Check]:
             gxe.UnexpectedRowsExpectation(unexpected_rows_query=NUMBER_IS_DO_NOT_CALL),
         ),
         Check(
+            "number_is_not_blocked",
+            error,
+            gxe.UnexpectedRowsExpectation(unexpected_rows_query=NUMBER_IS_BLOCKED),
+        ),
+        Check(
             "number_is_mobile",
             error,
             gxe.ExpectColumnValuesToMatchRegex(column="phone_number", regex=MOBILE_NUMBER),
@@ -151,14 +167,14 @@ def suite(business_date: date, bounds: Bounds) -> list[Check]:
     ]
 
 
-def _bounds() -> Bounds:
+def _bounds(business_date: date) -> Bounds:
     with database.connect(Role.TRANSFORMER) as connection:
         tags = connection.execute(
             "select revisit_tag from marts.revisit_tag order by revisit_tag"
         ).fetchall()
         return Bounds(
-            minimum_size=retention_parameter(connection, "call_list_minimum_size"),
-            capacity=retention_parameter(connection, "call_list_capacity"),
+            minimum_size=retention_parameter(connection, "call_list_minimum_size", business_date),
+            capacity=retention_parameter(connection, "call_list_capacity", business_date),
             revisit_tags=tuple(row["revisit_tag"] for row in tags),
         )
 

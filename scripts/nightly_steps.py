@@ -194,8 +194,11 @@ def publish_call_list(business_date: date) -> None:
     from scripts.publish_call_list import publish
 
     with _step("publish_call_list", business_date, Role.TRANSFORMER) as run:
-        run.counts = asdict(publish(business_date))
+        result = publish(business_date)
+        run.counts = asdict(result)
         del run.counts["business_date"]
+        if result.waiting_counts:
+            run.message = f"waiting for an approval: {', '.join(result.waiting_counts)}"
 
 
 def export_call_list(business_date: date) -> None:

@@ -169,20 +169,20 @@ def summarize(business_date: date) -> str:
     console.rule(f"Night of {business_date}")
     steps = sorted(_rows(STEPS, business_date), key=lambda step: step["started_at"])
     done = {step["step"] for step in steps if step["status"] == "success"}
-    _print_table(console, "Extracts", _rows(LOADS, business_date))
+    print_table(console, "Extracts", _rows(LOADS, business_date))
     if "assess_staleness" in done:
         _print_stale(console, _rows(STALE, business_date), is_marked="transform" in done)
-    _print_table(console, "Expectations not met", _rows(NOT_MET, business_date))
+    print_table(console, "Expectations not met", _rows(NOT_MET, business_date))
     if "transform" in done:
-        _print_table(console, "Risk warnings", _rows(WARNINGS, business_date))
-        _print_table(console, "Remediation orders", _rows(ORDERS, business_date))
+        print_table(console, "Risk warnings", _rows(WARNINGS, business_date))
+        print_table(console, "Remediation orders", _rows(ORDERS, business_date))
     _print_model(console, steps)
     if "decide" in done:
-        _print_table(console, "Decisions", _rows(DECISIONS, business_date))
+        print_table(console, "Decisions", _rows(DECISIONS, business_date))
     if "publish_call_list" in done:
-        _print_table(console, "Call tasks by pool", _rows(POOLS, business_date))
-        _print_table(console, f"First {FIRST_TASKS} tasks", _rows(TASKS, business_date))
-    _print_table(console, "Steps", [_step_row(step) for step in steps])
+        print_table(console, "Call tasks by pool", _rows(POOLS, business_date))
+        print_table(console, f"First {FIRST_TASKS} tasks", _rows(TASKS, business_date))
+    print_table(console, "Steps", [_step_row(step) for step in steps])
     _print_places(console, business_date)
     return page.getvalue()
 
@@ -192,8 +192,8 @@ def summarize_calls(business_date: date) -> str:
     page = io.StringIO()
     console = Console(file=page, width=WIDTH)
     console.rule(f"Calls from the list of {business_date}")
-    _print_table(console, "Calls by outcome", _rows(OUTCOMES, business_date))
-    _print_table(console, "Call tasks by pool", _rows(POOLS, business_date))
+    print_table(console, "Calls by outcome", _rows(OUTCOMES, business_date))
+    print_table(console, "Call tasks by pool", _rows(POOLS, business_date))
     return page.getvalue()
 
 
@@ -201,7 +201,7 @@ def _rows(query: LiteralString, business_date: date) -> list[dict[str, Any]]:
     return fetch_all(Role.TRANSFORMER, query, business_date=business_date, limit=FIRST_TASKS)
 
 
-def _print_table(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
+def print_table(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
     if not rows:
         console.print(f"{title}: none\n")
         return

@@ -56,7 +56,7 @@ create table if not exists dialer.call_task (
     phone_number text not null check (phone_number <> ''),
     customer_name text,
     region text,
-    customer_grade text not null default 'other' check (customer_grade in ('mid_high', 'other')),
+    customer_grade text not null default 'other' check (customer_grade in ('mid_high_end', 'other')),
     priority_rank integer not null check (priority_rank > 0),
     random_order bigint not null
         generated always as (hashtextextended(customer_id, call_list_id)) stored,
@@ -101,7 +101,7 @@ begin
         drop index if exists dialer.call_task_to_claim, dialer.call_attempt_by_time;
         alter table dialer.call_task
             add customer_grade text not null default 'other'
-                check (customer_grade in ('mid_high', 'other')),
+                check (customer_grade in ('mid_high_end', 'other')),
             add random_order bigint not null
                 generated always as (hashtextextended(customer_id, call_list_id)) stored,
             add assigned_agent_id text check (assigned_agent_id <> ''),
@@ -114,7 +114,7 @@ $$;
 
 comment on table dialer.call_task is 'One row per customer on a call list: a call task (回访任务).';
 comment on column dialer.call_task.customer_grade is
-    'Grade of the customer (任务分级): mid_high for the high and mid value tiers.';
+    'Grade of the customer (任务分级): mid_high_end for the high and mid value tiers.';
 comment on column dialer.call_task.random_order is
     'Order within a rank: random, and the same whoever asks (随机展示).';
 comment on column dialer.call_task.agent_id is

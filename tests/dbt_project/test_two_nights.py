@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from psycopg import sql
 from scripts import run_dbt
 from scripts.contracts import read_extracts
 from scripts.database import fetch_all
+from scripts.preview_call_list import PreviewError, parse_tried, preview
 from scripts.raw_tables import create_partition_statement
 
 FIRST_NIGHT = date(2026, 11, 19)
@@ -30,13 +32,17 @@ RESULTS = (
     ("intermediate", "planned_call_task"),
 )
 
+# Drawn by their digest: this one is in the control group of the risk soothing, that one in none.
+CONTROL, DIMMING = "dimming", "faint"
 # One customer for each thing that is tried; all hold one broadband line.
 CUSTOMERS = {
     "high_value": ("13600000001", False, "premium"),
-    "dimming": ("13600000002", False, "basic"),
+    DIMMING: ("13600000002", False, "basic"),
+    CONTROL: ("13600000008", False, "basic"),
     "silent": ("13600000003", True, "premium"),
     "no_phone": ("028-1234567", False, "premium"),
     "scored": ("13600000005", False, "basic"),
+    "unasked": ("13600000007", False, "basic"),
     "content": ("13600000006", False, "basic"),
 }
 
@@ -77,13 +83,22 @@ def _insert_snapshot(connection: psycopg.Connection, delivered: date) -> None:
 
 
 def _insert_events(connection: psycopg.Connection) -> None:
-    """The second night brings a weak reading and a ticket; one ticket is later than its file."""
+    """The second night brings weak readings, a consent and a ticket, one ticket too late."""
     connection.execute(
-        "insert into raw.line__optical_reading (subscription_id, measured_at, direction,"
-        " reading_value, reading_unit, business_date, extract_load_id)"
-        " values ('line_of_dimming', '2026-11-20 04:00+08', 'downstream', 29, 'dB', %s, 1)",
+        "insert into raw.crm__consent (consent_id, customer_id, consent_purpose, consent_state,"
+        " given_at, expiry_date, evidence_kind, evidence_reference, channel_code, changed_at,"
+        " business_date, extract_load_id) values ('G1', 'scored', 'marketing_call', 'given',"
+        " '2026-11-20 09:00+08', '2028-11-19', 'recording', 'RC1', 'hotline',"
+        " '2026-11-20 09:00+08', %s, 1)",
         [SECOND_NIGHT],
     )
+    for customer in (DIMMING, CONTROL):
+        connection.execute(
+            "insert into raw.line__optical_reading (subscription_id, measured_at, direction,"
+            " reading_value, reading_unit, business_date, extract_load_id)"
+            " values (%s, '2026-11-20 04:00+08', 'downstream', 29, 'dB', %s, 1)",
+            [f"line_of_{customer}", SECOND_NIGHT],
+        )
     for ticket, reported_at in (
         ("of_today", "2026-11-20 08:00+08"),
         ("later", "2026-11-21 08:00+08"),
@@ -100,8 +115,9 @@ def _insert_score(url: str, night: date) -> None:
     with psycopg.connect(url) as connection:
         connection.execute(
             "insert into ml.churn_score (business_date, customer_id, model_version,"
-            " churn_probability, feature_hash) values (%s, 'scored', '1', 0.5, 'hash')",
-            [night],
+            " churn_probability, feature_hash) values (%s, 'scored', '1', 0.5, 'hash'),"
+            " (%s, 'unasked', '1', 0.5, 'hash')",
+            [night, night],
         )
 
 
@@ -141,14 +157,15 @@ def _rows(url: str) -> dict[str, list[Any]]:
         }
 
 
-def _decisions(night: date) -> dict[str, str | None]:
+def _decisions(night: date) -> dict[tuple[str, str], str | None]:
+    """Return the drop reason of each candidate by customer and revisit tag; None: to be called."""
     rows = fetch_all(
         None,
-        "select customer_id, drop_reason from marts.fct_retention_decision"
+        "select customer_id, revisit_tag, drop_reason from marts.fct_retention_decision"
         " where business_date = %(night)s",
         night=night,
     )
-    return {row["customer_id"]: row["drop_reason"] for row in rows}
+    return {(row["customer_id"], row["revisit_tag"]): row["drop_reason"] for row in rows}
 
 
 def _warnings(night: date) -> dict[tuple[str, str], tuple[date, bool]]:
@@ -174,6 +191,23 @@ def _tickets(night: date) -> dict[str, int]:
     return {row["customer_id"]: row["open_ticket_count"] for row in rows}
 
 
+def _preview_says_what_was_decided_and_what_would_be() -> None:
+    """In a real chain of views: a lever that is tried changes the preview, and nothing else."""
+    before = _decisions(SECOND_NIGHT)
+    page = preview(SECOND_NIGHT)
+    assert re.search(r"churn_warning .* 2 +│ +1 ", page)
+    assert re.search(r"no_consent .* 1 +│ +0 ", page)
+    tried = preview(SECOND_NIGHT, tried=parse_tried(["churn_warning.lever=-1", "control_salt=1"]))
+    assert re.search(r"churn_warning +│ +1 │ +0 │ +0 │ +1 ", tried)
+    assert _decisions(SECOND_NIGHT) == before
+    with pytest.raises(PreviewError, match=r"no parameter lever; .* daily"):
+        preview(SECOND_NIGHT, tried=parse_tried(["lever=1"]))
+    with pytest.raises(PreviewError, match="stand on 2026-11-20; to try"):
+        preview(FIRST_NIGHT, tried=parse_tried(["daily=1"]))
+    with pytest.raises(PreviewError, match="'daily=often' is not NAME=NUMBER"):
+        parse_tried(["daily=often"])
+
+
 def test_two_nights(raw_rows: str, target_dir: Path) -> None:
     variables = {
         "business_date": SECOND_NIGHT.isoformat(),
@@ -190,9 +224,9 @@ def test_two_nights(raw_rows: str, target_dir: Path) -> None:
     assert _warnings(FIRST_NIGHT) == high_value
     assert _tickets(FIRST_NIGHT) == {}
     assert _decisions(FIRST_NIGHT) == {
-        "high_value": None,
-        "silent": "do_not_call",
-        "no_phone": "no_phone",
+        ("high_value", "risk_soothing"): None,
+        ("silent", "risk_soothing"): "do_not_call",
+        ("no_phone", "risk_soothing"): "no_phone",
     }
 
     # The second night: a new warning, a score, a customer who is on the dialer's hands already.
@@ -201,20 +235,24 @@ def test_two_nights(raw_rows: str, target_dir: Path) -> None:
     run_dbt.run(BOTH_STAGES, variables, target_dir)
     assert _warnings(SECOND_NIGHT) == {
         **dict.fromkeys(high_value, (FIRST_NIGHT, False)),
-        ("dimming", "optical_loss"): (SECOND_NIGHT, True),
+        (DIMMING, "optical_loss"): (SECOND_NIGHT, True),
+        (CONTROL, "optical_loss"): (SECOND_NIGHT, True),
     }
     assert _tickets(SECOND_NIGHT) == {"content": 1}, "the ticket of the day after is not seen"
     assert _tickets(FIRST_NIGHT) == {}, "nor does the day before know that of the second night"
     assert _decisions(SECOND_NIGHT) == {
-        "dimming": None,
-        "scored": None,
-        "high_value": "open_task",
-        "silent": "do_not_call",
-        "no_phone": "no_phone",
+        (DIMMING, "risk_soothing"): None,
+        (CONTROL, "risk_soothing"): "campaign_control",
+        ("scored", "churn_warning"): None,
+        ("unasked", "churn_warning"): "no_consent",
+        ("high_value", "risk_soothing"): "open_task",
+        ("silent", "risk_soothing"): "do_not_call",
+        ("no_phone", "risk_soothing"): "no_phone",
     }
     planned = fetch_all(None, "select * from intermediate.planned_call_task order by priority_rank")
-    assert [row["customer_id"] for row in planned] == ["scored", "dimming"]
-    assert [row["revisit_tag"] for row in planned] == ["churn_warning", "risk_soothing"]
+    assert [row["customer_id"] for row in planned] == [DIMMING, "scored"], "service before sales"
+    assert [row["revisit_tag"] for row in planned] == ["risk_soothing", "churn_warning"]
+    _preview_says_what_was_decided_and_what_would_be()
     before = _rows(raw_rows)
     assert all(before[table] for _, table in RESULTS if table != "fct_churn_label")
 
@@ -255,7 +293,7 @@ NOTE_DISTRIBUTION = """
 
 
 def test_citus_distributes_a_table_before_it_is_filled(distributing: str, target_dir: Path) -> None:
-    models = ["int_customer_dated", "int_retention_parameters_pivoted"]
+    models = ["int_customer_dated", "int_calling_hours_next_day"]
     selection = [argument for model in models for argument in ("--select", f"+{model}")]
     run_dbt.run(
         ["build", *selection, "--resource-type", "model", "--resource-type", "seed"],
@@ -266,5 +304,5 @@ def test_citus_distributes_a_table_before_it_is_filled(distributing: str, target
         noted = connection.execute("select * from public.distributed").fetchall()
         filled = connection.execute("select count(*) from intermediate.int_customer_dated")
         assert ("intermediate.int_customer_dated__dbt_tmp", "customer_id", 0) in noted
-        assert ("intermediate.int_retention_parameters_pivoted__dbt_tmp", None, 0) in noted
+        assert ("intermediate.int_calling_hours_next_day__dbt_tmp", None, 0) in noted
         assert filled.fetchone() == (len(CUSTOMERS),)

@@ -28,10 +28,11 @@ def models(warehouse_db: str) -> str:
     """Stand in for dbt: parameters, tags, customers C1 to C9 (C9: do not call), a plan of C1-C3."""
     with database.connect(Role.TRANSFORMER) as connection:
         connection.execute(
-            "create table marts.retention_parameter (parameter_name text, parameter_value numeric)"
+            "create table marts.retention_parameter"
+            " (parameter_name text, parameter_value numeric, valid_from date, valid_to date)"
         )
         connection.cursor().executemany(
-            "insert into marts.retention_parameter values (%s, %s)",
+            "insert into marts.retention_parameter values (%s, %s, '2020-01-01', null)",
             [("call_list_minimum_size", MINIMUM_SIZE), ("call_list_capacity", CAPACITY)],
         )
         connection.execute("create table marts.revisit_tag (revisit_tag text)")
@@ -56,6 +57,20 @@ def models(warehouse_db: str) -> str:
         )
         connection.execute(
             """
+            create table staging.stg_crm__do_not_call as
+            select *
+            from (
+                values
+                (%(night)s::date, '13900000008', 'all', null::date),
+                (%(night)s::date, '13900000001', 'marketing', null),
+                (%(night)s::date, '13900000002', 'all', %(night)s::date),
+                (%(night)s::date - 30, '13900000003', 'all', null)
+            ) as blocked (as_of_date, phone_number, block_scope, expiry_date)
+            """,
+            {"night": NIGHT},
+        )
+        connection.execute(
+            """
             create table intermediate.planned_call_task as
             select
                 %(night)s::date as business_date,
@@ -66,7 +81,10 @@ def models(warehouse_db: str) -> str:
                 '客户' as customer_name,
                 '成都' as region,
                 number as priority_rank,
-                'line repaired' as agent_hint
+                'line repaired' as agent_hint,
+                9 as first_hour,
+                false as needs_approval,
+                'other' as customer_grade
             from generate_series(1, 3) as number
             """,
             {"night": NIGHT},
@@ -111,7 +129,8 @@ FAULTS = {
     "empty": ("delete from intermediate.planned_call_task", {"size_within_bounds"}),
     "too large": (
         "insert into intermediate.planned_call_task select business_date, 'C' || n, null,"
-        " revisit_tag, '1390000000' || n, customer_name, region, n, agent_hint"
+        " revisit_tag, '1390000000' || n, customer_name, region, n, agent_hint, first_hour,"
+        " needs_approval, customer_grade"
         " from intermediate.planned_call_task cross join generate_series(4, 6) as n"
         " where customer_id = 'C1'",
         {"size_within_bounds"},
@@ -168,6 +187,11 @@ FAULTS = {
         "update intermediate.planned_call_task set phone_number = '13900000009'"
         " where customer_id = 'C1'",
         {"number_may_be_called"},
+    ),
+    "number on the list of the CRM": (
+        "update intermediate.planned_call_task set phone_number = '13900000008'"
+        " where customer_id = 'C1'",
+        {"number_is_not_blocked"},
     ),
     "no rank": (
         "update intermediate.planned_call_task set priority_rank = null where customer_id = 'C1'",

@@ -375,10 +375,10 @@ class TestClaiming:
 
     def test_who_asks_for_a_kind_gets_no_other(self) -> None:
         [ordinary] = add_tasks(1)
-        [best] = add_tasks(1, prefix="D", tag="churn_warning", grade="mid_high", region="south")
+        [best] = add_tasks(1, prefix="D", tag="churn_warning", grade="mid_high_end", region="south")
         assert claim("A1", region="east") == []
-        assert claim("A1", customer_grade="mid_high", revisit_tag="risk_soothing") == []
-        assert claim("A1", customer_grade="mid_high", region="south") == [best]
+        assert claim("A1", customer_grade="mid_high_end", revisit_tag="risk_soothing") == []
+        assert claim("A1", customer_grade="mid_high_end", region="south") == [best]
         record(best, "call-1", "no_answer", agent_id="A1")
         assert claim("A1", customer_grade="other", revisit_tag="risk_soothing") == [best, ordinary]
 

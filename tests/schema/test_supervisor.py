@@ -178,8 +178,8 @@ class TestSharingOut:
 
     def test_each_grade_has_its_own_people(self) -> None:
         others = add_tasks(2)
-        best = add_tasks(2, prefix="D", tag="churn_warning", grade="mid_high")
-        assert share_out(["A1"], customer_grade="mid_high") == {"A1": 2}
+        best = add_tasks(2, prefix="D", tag="churn_warning", grade="mid_high_end")
+        assert share_out(["A1"], customer_grade="mid_high_end") == {"A1": 2}
         assert share_out(["A2"], customer_grade="other") == {"A2": 2}
         assert claim("A1") == best
         assert claim("A2") == others

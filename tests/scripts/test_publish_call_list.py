@@ -15,7 +15,7 @@ import pytest
 
 from expectations.results import Severity, Verdict, record
 from scripts import database
-from scripts.publish_call_list import PublishRefusedError, publish
+from scripts.publish_call_list import PublishRefusedError, approve, publish, pull_back
 from scripts.warehouse import Role
 
 NIGHT = date(2020, 3, 2)
@@ -29,30 +29,54 @@ def models(warehouse_db: str) -> str:
     """Stand in for dbt: the parameters and an empty plan."""
     with database.connect(Role.TRANSFORMER) as connection:
         connection.execute(
-            "create table marts.retention_parameter (parameter_name text, parameter_value numeric)"
+            "create table marts.retention_parameter"
+            " (parameter_name text, parameter_value numeric, valid_from date, valid_to date)"
         )
         connection.execute(
-            "insert into marts.retention_parameter values ('call_list_capacity', %s)", [CAPACITY]
+            "insert into marts.retention_parameter values"
+            " ('call_list_capacity', %(capacity)s, '2020-01-01', null),"
+            " ('call_list_capacity', 0, '2010-01-01', '2020-01-01')",
+            {"capacity": CAPACITY},
         )
         connection.execute(
             """
             create table intermediate.planned_call_task (
                 business_date date, customer_id text, subscription_id text, revisit_tag text,
                 phone_number text, customer_name text, region text, priority_rank integer,
-                agent_hint text
+                agent_hint text, first_hour integer, needs_approval boolean, customer_grade text
             )
             """
+        )
+        connection.execute(
+            "create table staging.stg_crm__staff"
+            " (as_of_date date, staff_id text, staff_role text, left_date date)"
+        )
+        connection.execute(
+            "insert into staging.stg_crm__staff values"
+            " (%(night)s, 'KF001', 'agent_supervisor', null), (%(night)s, 'KF101', 'agent', null),"
+            " (%(night)s, 'KF002', 'agent_supervisor', %(night)s)",
+            {"night": NIGHT},
         )
     return warehouse_db
 
 
-def plan(night: date, *customers: str, revisit_tag: str = "risk_soothing") -> None:
+def plan(
+    night: date,
+    *customers: str,
+    revisit_tag: str = "risk_soothing",
+    first_hour: int = 9,
+    needs_approval: bool = False,
+) -> None:
     """Add customers to the night's plan, ranked in the order given."""
     with database.connect(Role.TRANSFORMER) as connection:
         connection.cursor().executemany(
             "insert into intermediate.planned_call_task values"
-            " (%s, %s, 'S1', %s, '13900000001', '客户', '成都', %s, 'line repaired')",
-            [(night, customer, revisit_tag, rank) for rank, customer in enumerate(customers, 1)],
+            " (%s, %s, 'S1', %s, '13900000001', '客户', '成都', %s, 'line repaired', %s, %s,"
+            " 'mid_high_end')",
+            [
+                (night, customer, revisit_tag, rank, first_hour, needs_approval)
+                for rank, customer in enumerate(customers, 1)
+            ],
         )
 
 
@@ -119,6 +143,7 @@ COPIED = {
     "phone_number": "13900000001",
     "customer_name": "客户",
     "region": "成都",
+    "customer_grade": "mid_high_end",
     "priority_rank": 2,
     "agent_hint": "line repaired",
 }
@@ -250,14 +275,128 @@ def test_no_number_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "13900000001" not in caplog.text
 
 
-def test_the_command_says_why_it_refuses(project_dir: Path) -> None:
+def test_tasks_are_due_when_their_class_may_be_called() -> None:
+    plan(NIGHT, "C1", first_hour=8)
+    plan(NIGHT, "C2", revisit_tag="churn_warning", first_hour=10)
+    pass_gate(NIGHT)
+    publish(NIGHT)
+    due = {task["customer_id"]: task["due_at"] for task in stored()["call_task"]}
+    assert due == {"C1": FIRST_CALL, "C2": FIRST_CALL + timedelta(hours=1)}
+
+
+TONE = "ring_back_tone"
+
+
+def test_a_list_that_asks_for_an_approval_waits_for_it_and_the_others_do_not() -> None:
+    plan(NIGHT, "C1")
+    plan(NIGHT, "C2", "C3", revisit_tag=TONE, needs_approval=True)
+    pass_gate(NIGHT)
+    first = publish(NIGHT)
+    assert first.list_counts == {"risk_soothing": 1}
+    assert (first.waiting_counts, first.open_task_count) == ({TONE: 2}, 0)
+    assert publish(NIGHT).difference_count == 0  # what waits is not missed
+    assert approve(NIGHT, TONE, "KF001") == 2
+    dry = publish(NIGHT, is_dry_run=True)
+    assert (dry.published_count, dry.waiting_counts) == (0, {})
+    assert dry.list_counts == {TONE: 2, "risk_soothing": 1}
+    second = publish(NIGHT)
+    assert (second.published_count, second.list_counts) == (2, dry.list_counts)
+    again = publish(NIGHT)
+    assert (again.published_count, again.difference_count) == (0, 0)
+    assert [row["task_count"] for row in stored()["call_list"]] == [1, 2]
+
+
+def test_an_approval_holds_for_the_plan_that_was_approved() -> None:
+    plan(NIGHT, "C2", revisit_tag=TONE, needs_approval=True)
+    pass_gate(NIGHT)
+    approve(NIGHT, TONE, "KF001")
+    plan(NIGHT, "C3", revisit_tag=TONE, needs_approval=True)
+    assert publish(NIGHT).waiting_counts == {TONE: 2}
+    assert approve(NIGHT, TONE, "KF001") == 2
+    assert publish(NIGHT).list_counts == {TONE: 2}
+
+
+@pytest.mark.parametrize(
+    ("tag", "staff", "problem"),
+    [
+        ("unknown", "KF001", "no list unknown is planned"),
+        ("risk_soothing", "KF001", "asks for no approval"),
+        (TONE, "KF999", "KF999 is no supervisor"),
+        (TONE, "KF101", "KF101 is no supervisor"),
+        (TONE, "KF002", "KF002 is no supervisor"),
+    ],
+)
+def test_what_cannot_be_approved_says_why(tag: str, staff: str, problem: str) -> None:
+    plan(NIGHT, "C1")
+    plan(NIGHT, "C2", revisit_tag=TONE, needs_approval=True)
+    pass_gate(NIGHT)
+    with pytest.raises(PublishRefusedError, match=problem):
+        approve(NIGHT, tag, staff)
+    assert publish(NIGHT).waiting_counts == {TONE: 1}
+
+
+def test_a_list_is_pulled_back_while_nothing_of_it_was_called() -> None:
+    plan(NIGHT, "C1", "C2")
+    plan(NIGHT, "C3", revisit_tag="churn_warning")
+    pass_gate(NIGHT)
+    publish(NIGHT)
+    assert pull_back(NIGHT, "risk_soothing", "KF001", "wrong region") == 2
+    states = {task["customer_id"]: task["status"] for task in stored()["call_task"]}
+    assert states == {"C1": "withdrawn", "C2": "withdrawn", "C3": "open"}
+    [record] = database.fetch_all(Role.DIALER, "select * from dialer.list_pull_back")
+    assert (record["task_count"], record["reason"]) == (2, "wrong region")
+    assert pull_back(NIGHT, "risk_soothing", "KF001", "again") == 0
+    again = publish(NIGHT)
+    assert (again.published_count, again.difference_count) == (0, 0), "it stays pulled back"
+    plan(NEXT_NIGHT, "C1")
+    pass_gate(NEXT_NIGHT)
+    assert publish(NEXT_NIGHT).published_count == 1, "and holds nobody up"
+
+
+def test_what_an_agent_has_or_has_called_is_not_pulled_back() -> None:
+    plan(NIGHT, "C1", "C2")
+    pass_gate(NIGHT)
+    publish(NIGHT)
+    with database.connect(Role.TRANSFORMER) as connection:
+        connection.execute(
+            "update dialer.call_task set status = 'claimed', agent_id = 'A1',"
+            " lease_expires_at = now() + interval '1 minute' where customer_id = 'C1'"
+        )
+    with pytest.raises(PublishRefusedError, match="0 customers were called and 1 are in"):
+        pull_back(NIGHT, "risk_soothing", "KF001", "too late")
+    [task] = [row for row in stored()["call_task"] if row["customer_id"] == "C1"]
+    database.fetch_all(
+        Role.DIALER,
+        "select dialer.record_attempt(%(task)s, 'call', 'A1', %(called_at)s, 'no_answer', 0)",
+        task=task["call_task_id"],
+        called_at=FIRST_CALL,
+    )
+    with pytest.raises(PublishRefusedError, match="1 customers were called and 0 are in"):
+        pull_back(NIGHT, "risk_soothing", "KF001", "too late")
+    assert {row["status"] for row in stored()["call_task"]} == {"open"}
+
+
+def test_a_list_that_was_never_published_cannot_be_pulled_back() -> None:
+    with pytest.raises(PublishRefusedError, match="no list risk_soothing of 2020-03-02"):
+        pull_back(NIGHT, "risk_soothing", "KF001", "none")
+
+
+def test_the_command_releases_only_when_told_to_and_says_why_it_refuses(project_dir: Path) -> None:
     command = [sys.executable, "-m", "scripts.publish_call_list", "--business-date", str(NIGHT)]
-    run = subprocess.run(command, cwd=project_dir, capture_output=True, text=True, check=False)
-    assert run.returncode == 1
-    assert "has not checked the plan of 2020-03-02" in run.stderr
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *words], cwd=project_dir, capture_output=True, text=True, check=False
+        )
+
+    refused = run("--release")
+    assert refused.returncode == 1
+    assert "has not checked the plan of 2020-03-02" in refused.stderr
     pass_gate(NIGHT)
     plan(NIGHT, "C1")
-    subprocess.run([*command, "--dry-run"], cwd=project_dir, check=True)
+    assert run("--pull-back", "risk_soothing", "--by", "KF001").returncode == 2  # no reason
     assert stored()["call_list"] == []
-    subprocess.run(command, cwd=project_dir, check=True)
+    assert run("--release").returncode == 0
     assert len(stored()["call_task"]) == 1
+    assert run("--pull-back", "risk_soothing", "--by", "KF001", "--reason", "x").returncode == 0
+    assert stored()["call_task"][0]["status"] == "withdrawn"

@@ -1,16 +1,32 @@
-with customer as (
-    select * from {{ ref('int_customer_dated') }}
-    where as_of_date = {{ business_date() }}
+-- A view: what a candidate is worth rests on parameters that a preview may try.
+{{ config(materialized='view') }}
+
+with candidate as (
+    select * from {{ ref('int_candidates_selected') }}
 ),
 
-subscriptions_counted as (
-    select * from {{ ref('int_customer_subscriptions_counted') }}
-    where as_of_date = {{ business_date() }}
+-- Not materialised, these two: what is read twice would keep the candidates from the workers.
+campaign as not materialized (
+    select * from {{ ref('int_campaigns_in_force') }}
 ),
 
-billing as (
-    select * from {{ ref('int_customer_billing_summarised') }}
-    where as_of_date = {{ business_date() }}
+parameter as not materialized (
+    select * from {{ ref('int_retention_parameters_pivoted') }}
+),
+
+retention_parameter as (
+    select * from {{ ref('retention_parameter') }}
+),
+
+weight as (
+    select
+        retention_parameter.parameter_name,
+        {{ tried('retention_parameter.parameter_name', 'retention_parameter.parameter_value') }}
+            as risk_weight
+    from retention_parameter
+    where
+        starts_with(retention_parameter.parameter_name, 'risk_weight_')
+        and {{ in_force(business_date(), 'retention_parameter') }}
 ),
 
 risk as (
@@ -18,103 +34,71 @@ risk as (
     where business_date = {{ business_date() }}
 ),
 
-weight as (
-    select * from {{ ref('retention_parameter') }}
-),
-
-soothing as (
-    select * from {{ ref('int_customer_to_soothe') }}
-),
-
-score as (
-    select * from {{ ref('int_churn_score_explained') }}
-),
-
-parameter as (
-    select * from {{ ref('int_retention_parameters_pivoted') }}
-),
-
-call_task as (
-    select * from {{ ref('stg_dialer__call_task') }}
-),
-
--- Who shares the number of somebody who must not be called must not be called on it either.
-do_not_call_number as (
-    select distinct contact_phone from customer
-    where is_do_not_call and contact_phone is not null
-),
-
--- Judged as of the business date, so that what happens to a task later changes no past decision.
-customer_with_open_task as (
-    select distinct customer_id
-    from call_task
-    where
-        business_date < {{ business_date() }}
-        and (closed_at is null or closed_at >= {{ end_of(business_date()) }})
-),
-
-candidate as (
+-- How likely it is what the call is about, what that is worth, how much it matters now, and what
+-- share of it a call turns. The lever is the campaign's: an effect estimated for each customer,
+-- divided by his propensity, would take its place here, negative where a call does harm.
+factored as (
     select
-        customer_id,
-        subscriptions_counted.as_of_date as business_date,
-        risk.worst_subscription_id as subscription_id,
-        case
-            when soothing.needs_explanation then 'fault_explanation'
-            when risk.customer_id is not null then 'risk_soothing'
-            else 'churn_warning'
-        end as revisit_tag,
-        coalesce(risk.rule_codes, array[]::text[]) as rule_codes,
-        risk.highest_risk_level,
-        score.churn_probability,
-        -- Invoices hold what is used beyond the rent; the rent covers who has few invoices yet.
-        coalesce(
-            greatest(billing.invoice_amount_90d, subscriptions_counted.monthly_rent_amount), 0
-        ) as monthly_value_amount,
-        weight.parameter_value as risk_weight,
-        coalesce(score.churn_probability, parameter.churn_probability_default)
-            as churn_probability_used
-    from subscriptions_counted
-    left join risk using (customer_id)
-    left join soothing using (customer_id)
-    left join score using (customer_id)
-    left join billing using (customer_id)
-    cross join parameter
+        candidate.*,
+        case campaign.propensity_source
+            when 'churn'
+                then coalesce(candidate.churn_probability, parameter.churn_probability_default)
+            when 'fixed' then campaign.propensity
+        end as propensity_factor,
+        campaign.value_months * case campaign.value_source
+            when 'monthly' then candidate.monthly_value_amount
+            when 'overdue' then candidate.overdue_amount
+            when 'fixed' then campaign.value_amount
+        end as value_factor,
+        campaign.context_weight * weight.risk_weight as context_factor,
+        campaign.lever as lever_factor
+    from candidate
+    inner join campaign on candidate.campaign_code = campaign.campaign_code
     inner join weight
-        on concat('risk_weight_', coalesce(risk.highest_risk_level, 'none')) = weight.parameter_name
-    where
-        risk.customer_id is not null
-        or soothing.needs_explanation
-        or score.churn_probability >= parameter.churn_probability_minimum
+        on
+            concat('risk_weight_', coalesce(candidate.highest_risk_level, 'none'))
+            = weight.parameter_name
+    cross join parameter
 ),
 
--- The first reason that applies is the one that is stored.
 final as (
     select
-        candidate.business_date,
-        candidate.customer_id,
-        candidate.subscription_id,
-        candidate.revisit_tag,
-        candidate.rule_codes,
-        candidate.highest_risk_level,
-        candidate.churn_probability,
-        candidate.monthly_value_amount,
+        factored.*,
+        campaign.revisit_tag,
+        campaign.contact_class,
+        campaign.team_code,
+        campaign.precedence,
+        campaign.first_hour,
+        case campaign.line_source
+            when 'risk' then risk.worst_subscription_id
+            when 'contract' then factored.contract_subscription_id
+        end as subscription_id,
         round(
-            candidate.churn_probability_used
-            * candidate.monthly_value_amount
-            * candidate.risk_weight,
+            factored.propensity_factor * factored.value_factor * factored.lever_factor
+            - parameter.call_cost_amount,
+            4
+        ) as expected_profit_amount,
+        round(
+            case when parameter.propensity_factor_is_on then factored.propensity_factor else 1 end
+            * case when parameter.value_factor_is_on then factored.value_factor else 1 end
+            * case when parameter.context_factor_is_on then factored.context_factor else 1 end
+            * case when parameter.lever_factor_is_on then factored.lever_factor else 1 end,
             4
         ) as priority_score,
-        case
-            when customer.is_do_not_call or do_not_call_number.contact_phone is not null
-                then 'do_not_call'
-            when customer.contact_phone is null then 'no_phone'
-            when customer_with_open_task.customer_id is not null then 'open_task'
-        end as exclusion_reason
-    from candidate
-    left join customer on candidate.customer_id = customer.customer_id
-    left join do_not_call_number on customer.contact_phone = do_not_call_number.contact_phone
-    left join customer_with_open_task
-        on candidate.customer_id = customer_with_open_task.customer_id
+        {{ hashed_share("concat(parameter.control_salt, '|', factored.customer_id)") }}
+        < parameter.global_control_share as is_global_control,
+        {{ hashed_share(
+            "concat(parameter.control_salt, '|', campaign.campaign_code, '|', factored.customer_id)"
+        ) }} < campaign.control_share as is_campaign_control,
+        campaign.is_pitch,
+        campaign.needs_consent,
+        campaign.is_limited,
+        campaign.must_pay,
+        campaign.is_held_out
+    from factored
+    inner join campaign on factored.campaign_code = campaign.campaign_code
+    cross join parameter
+    left join risk on factored.customer_id = risk.customer_id
 )
 
 select * from final

@@ -1,49 +1,36 @@
+-- reads_itself (see its yml): an insert from a view never runs in parallel, storing it first does.
 {{ config(unique_key='business_date') }}
 
-with candidate as (
-    select * from {{ ref('int_candidates_valued') }}
-),
-
-parameter as (
-    select * from {{ ref('int_retention_parameters_pivoted') }}
-),
-
--- Whoever may be called at all is ranked: those who may not are ranked among themselves, unused.
-candidate_ranked as (
-    select
-        candidate.*,
-        row_number() over (
-            partition by candidate.exclusion_reason is null
-            order by candidate.priority_score desc, candidate.customer_id asc
-        ) as value_rank
-    from candidate
-),
-
-decided as (
-    select
-        candidate_ranked.*,
-        case
-            when candidate_ranked.exclusion_reason is not null
-                then candidate_ranked.exclusion_reason
-            when candidate_ranked.value_rank > parameter.call_list_capacity then 'over_capacity'
-        end as drop_reason
-    from candidate_ranked
-    cross join parameter
+with decided as (
+    select * from {{ ref('int_candidates_decided') }}
 ),
 
 final as (
     select
         business_date,
         customer_id,
-        subscription_id,
+        campaign_code,
         revisit_tag,
+        contact_class,
+        team_code,
+        customer_grade,
+        subscription_id,
         rule_codes,
         highest_risk_level,
         churn_probability,
         monthly_value_amount,
+        propensity_factor,
+        value_factor,
+        context_factor,
+        lever_factor,
+        expected_profit_amount,
         priority_score,
-        case when drop_reason is null then value_rank::integer end as priority_rank,
-        drop_reason is null as is_eligible,
+        priority_rank,
+        contact_count_30d,
+        is_global_control,
+        is_campaign_control,
+        is_eligible,
+        exclusion_reasons,
         drop_reason
     from decided
 )

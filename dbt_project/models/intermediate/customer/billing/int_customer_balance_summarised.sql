@@ -17,6 +17,7 @@ final as (
         sum(balance.balance_amount) as balance_amount,
         sum(balance.credit_limit_amount) as credit_limit_amount,
         sum(balance.overdue_amount) as overdue_amount,
+        min(balance.planned_suspension_date) as planned_suspension_date,
         -- The worst of several accounts.
         case
             when bool_or(balance.account_state = 'suspended') then 'suspended'

@@ -33,6 +33,7 @@ final as (
         coalesce(payments.late_payment_count_12m, 0) as late_payment_count_12m,
         round(coalesce(balance.overdue_amount, overdue_derived.overdue_amount, 0), 2)
             as overdue_amount,
+        balance.planned_suspension_date,
         balance.balance_amount,
         balance.credit_limit_amount,
         balance.account_state,

@@ -9,7 +9,11 @@ final as (
         customer_id,
         bool_or(consent_purpose = 'marketing_call') as has_marketing_call_consent,
         bool_or(consent_purpose = 'marketing_sms') as has_marketing_sms_consent,
-        bool_or(consent_purpose = 'profiling') as has_profiling_consent
+        bool_or(consent_purpose = 'profiling') as has_profiling_consent,
+        -- The last day on which a call may be made and the consent for it proved (P-08).
+        max(coalesce(expiry_date, 'infinity'::date)) filter (
+            where consent_purpose = 'marketing_call' and evidence_reference is not null
+        ) as marketing_call_until_date
     from consent
     where
         consent_state = 'given'

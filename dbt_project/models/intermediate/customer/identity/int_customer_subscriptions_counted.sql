@@ -25,7 +25,8 @@ final as (
         max(bandwidth_mbps) filter (where product_type = 'broadband') as bandwidth_mbps,
         -- The contract that ends first is the first occasion to leave.
         min(contract_end_date) - as_of_date as contract_remaining_days,
-        as_of_date - min({{ local_date('activated_at') }}) as oldest_subscription_days
+        as_of_date - min({{ local_date('activated_at') }}) as oldest_subscription_days,
+        as_of_date - max({{ local_date('activated_at') }}) as newest_subscription_days
     from subscription
     group by as_of_date, customer_id
 )

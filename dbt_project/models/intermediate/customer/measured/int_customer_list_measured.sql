@@ -36,7 +36,10 @@ risk_weighted as (
         'standing_risk_weight' as measure,
         max(parameter.parameter_value) as measured_value
     from warning
-    inner join parameter on 'risk_weight_' || warning.risk_level = parameter.parameter_name
+    inner join parameter
+        on
+            'risk_weight_' || warning.risk_level = parameter.parameter_name
+            and {{ in_force(business_date(), 'parameter') }}
     group by warning.customer_id
 ),
 

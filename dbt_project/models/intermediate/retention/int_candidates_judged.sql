@@ -1,0 +1,116 @@
+-- A view: the limits that a candidate is judged by may be tried by a preview.
+{{ config(materialized='view') }}
+
+with candidate as (
+    select * from {{ ref('int_candidates_valued') }}
+),
+
+blocked as (
+    select * from {{ ref('int_customer_call_blocked') }}
+),
+
+consent as (
+    select * from {{ ref('int_customer_consents_summarised') }}
+    where as_of_date = {{ business_date() }} and marketing_call_until_date > {{ business_date() }}
+),
+
+-- Judged as of the business date, so that what happens to a task later changes no past decision.
+customer_with_open_task as (
+    select distinct customer_id
+    from {{ ref('stg_dialer__call_task') }}
+    where
+        business_date < {{ business_date() }}
+        and (closed_at is null or closed_at >= {{ end_of(business_date()) }})
+),
+
+handling as not materialized (
+    select * from {{ ref('sensitivity_handling') }}
+    where rules_out_pitch
+),
+
+campaign_conflict as (
+    select * from {{ ref('campaign_conflict') }}
+),
+
+dealing as (
+    select * from {{ ref('int_customer_dealings_latest') }}
+),
+
+conflict as (
+    select distinct
+        dealing.customer_id,
+        campaign_conflict.campaign_code
+    from dealing
+    inner join campaign_conflict
+        on
+            dealing.dealing_kind = campaign_conflict.dealing_kind
+            and dealing.dealing_code = campaign_conflict.dealing_code
+            and dealing.last_dealt_date > {{ business_date() }} - campaign_conflict.window_days
+            and {{ in_force(business_date(), 'campaign_conflict') }}
+),
+
+contacted as (
+    select * from {{ ref('int_customer_contacts_limited') }}
+),
+
+-- Every reason that applies, in the order of seeds/drop_reason.csv.
+final as (
+    select
+        candidate.*,
+        coalesce(contacted.contact_count_30d, 0) as contact_count_30d,
+        array_remove(array[
+            case
+                when
+                    candidate.is_do_not_call or blocked.is_blocked
+                    or candidate.needs_consent and blocked.customer_id is not null
+                    then 'do_not_call'
+            end,
+            case when not candidate.has_phone then 'no_phone' end,
+            case when candidate.is_on_black_list then 'black_list' end,
+            case
+                when candidate.needs_consent and consent.customer_id is null then 'no_consent'
+            end,
+            case when customer_with_open_task.customer_id is not null then 'open_task' end,
+            case when candidate.first_hour is null then 'quiet_hours' end,
+            case
+                when
+                    candidate.is_pitch
+                    and (
+                        ('complaint', candidate.complaint_sensitivity_band) in (
+                            select
+                                handling.sensitivity_kind,
+                                handling.band_code
+                            from handling
+                        )
+                        or ('fee', candidate.fee_sensitivity_band) in (
+                            select
+                                handling.sensitivity_kind,
+                                handling.band_code
+                            from handling
+                        )
+                    )
+                    then 'sensitivity'
+            end,
+            case when conflict.customer_id is not null then 'policy_conflict' end,
+            case when candidate.is_limited and contacted.has_daily_cap then 'daily_cap' end,
+            case when candidate.is_limited and contacted.has_rolling_cap then 'rolling_cap' end,
+            case when candidate.is_limited and contacted.has_minimum_gap then 'minimum_gap' end,
+            case when candidate.lever_factor < 0 then 'sleeping_dog' end,
+            case
+                when candidate.must_pay and candidate.expected_profit_amount < 0
+                    then 'below_profitable_length'
+            end
+        ], null) as exclusion_reasons
+    from candidate
+    left join blocked on candidate.customer_id = blocked.customer_id
+    left join consent on candidate.customer_id = consent.customer_id
+    left join customer_with_open_task
+        on candidate.customer_id = customer_with_open_task.customer_id
+    left join conflict
+        on
+            candidate.customer_id = conflict.customer_id
+            and candidate.campaign_code = conflict.campaign_code
+    left join contacted on candidate.customer_id = contacted.customer_id
+)
+
+select * from final
