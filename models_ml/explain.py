@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from models_ml.features import NULL_DIRECTIONS, Direction, Matrix, feature_matrix
+from models_ml.features import NULL_DIRECTIONS, Direction, Matrix
 from models_ml.model import ChurnModel
 from scripts import warehouse
 
@@ -43,15 +42,14 @@ def read_reason_codes(features: Sequence[str], seed: Path = REASON_SEED) -> Reas
     return np.array([codes[pair] for pair in wanted], dtype=object).reshape(-1, len(DIRECTIONS))
 
 
-def explain(model: ChurnModel, frame: pd.DataFrame, codes: ReasonCodes) -> ReasonCodes:
+def explain(model: ChurnModel, matrix: Matrix, codes: ReasonCodes) -> ReasonCodes:
     """Return each row's reasons, the strongest first; None where fewer than three push up.
 
-    `codes` are those of the model's features, in their order.
+    The columns of `matrix` and `codes` are the model's features, in their order.
     """
-    features = model.metadata.features
     return top_reasons(
-        model.learner.contributions(frame),
-        directions(feature_matrix(frame, features), features, model.metadata.feature_medians),
+        model.learner.contributions(matrix),
+        directions(matrix, model.metadata.features, model.metadata.feature_medians),
         codes,
     )
 

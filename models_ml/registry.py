@@ -42,12 +42,6 @@ class Champion:
     model: ChurnModel
 
 
-def champion_version(model_name: str = MODEL_NAME) -> str | None:
-    """Return the version of the champion, None when there is none."""
-    version = _champion(model_name)
-    return None if version is None else str(version.version)
-
-
 def load_champion(model_name: str = MODEL_NAME) -> Champion | None:
     """Return the champion with its hashes verified, None when there is none.
 
@@ -60,6 +54,15 @@ def load_champion(model_name: str = MODEL_NAME) -> Champion | None:
     with tempfile.TemporaryDirectory() as directory:
         model = load(_download(version, Path(directory)))
     return Champion(version=str(version.version), model=model)
+
+
+def is_champion_usable(model_name: str = MODEL_NAME) -> bool:
+    """Return whether there is a champion whose files can be read by this version of the code."""
+    try:
+        return load_champion(model_name) is not None
+    except UnreadableModelError as error:
+        log.warning("%s", error)
+        return False
 
 
 def register(

@@ -21,13 +21,14 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts import warehouse
-from tests.bench import customer, load, risk, simulator
+from tests.bench import customer, load, model, risk, simulator
 from tests.bench.measure import Comparison, Limit, Measure
 
 ROUNDS = 5
 GROUPS: dict[str, Callable[[Path], list[Measure]]] = {
     "customer": customer.measures,
     "load": load.measures,
+    "model": model.measures,
     "risk": risk.measures,
     "simulator": simulator.measures,
 }

@@ -10,7 +10,7 @@ import pytest
 
 from models_ml.drift import (
     MOVED_ABOVE,
-    chance_index,
+    drift_of,
     has_moved,
     stability_index,
     stability_indices,
@@ -86,7 +86,7 @@ def test_chance_index_is_what_unmoved_columns_show() -> None:
         (pd.Series(chance.normal(size=300)), pd.Series(chance.normal(size=200))) for _ in range(200)
     ]
     shown = np.mean([stability_index(*pair) for pair in drawn])
-    assert shown == pytest.approx(chance_index(*drawn[0]), rel=0.15)
+    assert shown == pytest.approx(drift_of(*drawn[0]).chance_index, rel=0.15)
 
 
 @pytest.mark.parametrize(("share", "moved"), [(0.70, False), (0.76, True)])

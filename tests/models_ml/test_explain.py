@@ -55,7 +55,8 @@ def test_top_reasons_are_upward_and_in_order() -> None:
 
 
 def test_planted_causes_are_the_reasons(churn_model: ChurnModel, tonight: pd.DataFrame) -> None:
-    reasons = explain(churn_model, tonight, read_reason_codes(churn_model.metadata.features))
+    matrix = churn_model.learner.encoding.matrix(tonight)
+    reasons = explain(churn_model, matrix, read_reason_codes(churn_model.metadata.features))
     is_overdue = (tonight["overdue_amount"] > 0).to_numpy()
     assert (reasons[is_overdue, 0] == "amount_overdue").mean() > 0.8
     assert not (reasons[~is_overdue] == "amount_overdue").any()
