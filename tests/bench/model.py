@@ -35,7 +35,10 @@ TARGET_RATIO = 1.3
 EXPLAINED_TARGET_RATIO = 2.0
 FEATURE_YML = run_dbt.DBT_PROJECT_DIR / "models/marts/ml/fct_churn_feature.yml"
 # A customer's number, date and place in the list as a number from 0 to 1.
-DRAWN = "((customer * 7919::bigint + {day}::bigint * 104729 + {place} * 1299709) % 1000003 / 1000003::float8)"
+DRAWN = (
+    "((customer * 7919::bigint + {day}::bigint * 104729 + {place} * 1299709)"
+    " % 1000003 / 1000003::float8)"
+)
 
 
 def measures(folder: Path) -> list[Measure]:

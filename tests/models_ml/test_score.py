@@ -187,8 +187,8 @@ def test_a_champion_that_cannot_be_read_leaves_the_night_its_warnings(
 def test_a_limit_must_be_exceeded_beyond_chance(limits: tuple[float, float], level: str) -> None:
     bins = Bins.of(np.arange(10_000, dtype=np.float32))
     watch = DriftWatch(["x"], [bins], bins)
-    # Half of the rows in the upper fifth instead of a fifth: 0.3 * ln(2.5) + 0.3 * ln(1.6) = 0.4159;
-    # by chance 9 * (1/10,000 + 1/10,000) = 0.0018.
+    # The upper fifth holds half of the rows instead: 0.3 * ln(2.5) + 0.3 * ln(1.6) = 0.4159; chance
+    # alone would bring 9 * (1/10,000 + 1/10,000) = 0.0018.
     values = np.concatenate([np.arange(0, 8000, 1.6), np.arange(8000, 10_000, 0.4)])
     watch.see(values.astype(np.float32)[:, np.newaxis], values)
     [first, second] = watch.measured(*limits)
