@@ -31,6 +31,7 @@ MODEL_NAME = "churn"
 CHAMPION = "champion"
 ARTIFACT_PATH = "model"
 MODEL_CARD_FILE = "model_card.md"
+OTHER_SIGN = re.compile(r"[^\w. -]")
 BATCH_METRICS = 900  # MLflow takes 1,000 entries at a time, parameters and tags among them
 
 log = logging.getLogger(__name__)
@@ -214,7 +215,7 @@ def _log_metadata(client: MlflowClient, run_id: str, metadata: ModelMetadata, re
 
 def _group_metric(kind: str, group: str, figure: str) -> str:
     """Return a name such as region/城东/roc_auc, of letters and digits that MLflow takes."""
-    return f"{kind}/{re.sub(r'[^\w. -]', '_', group)}/{figure}"
+    return f"{kind}/{OTHER_SIGN.sub('_', group)}/{figure}"
 
 
 def _bounds(estimates: dict[str, Estimate]) -> dict[str, float]:
