@@ -111,15 +111,14 @@ class Line:
     def margins(self, matrix: Matrix) -> Margins:
         """Return the log odds of each row, the same to the last bit whatever rows come with it.
 
-        A matrix product would add in an order that depends on the number of rows; this adds one
-        column to the next.
+        A matrix product, or a sum of rows, would add in an order that depends on their number.
         """
-        margins = np.empty(len(matrix))
+        margins = np.full(len(matrix), self.intercept)
         for start in range(0, len(matrix), CACHED_ROWS):
             rows = slice(start, start + CACHED_ROWS)
-            columns = np.ascontiguousarray(self.standardisation.apply(matrix[rows]).T)
-            columns *= self.coefficients[:, np.newaxis]
-            margins[rows] = np.add.reduce(columns, axis=0, initial=self.intercept)
+            shares = self.standardisation.apply(matrix[rows]) * self.coefficients
+            for values in np.ascontiguousarray(shares.T):
+                margins[rows] += values
         return margins
 
     def contributions(self, matrix: Matrix, owners: NDArray[np.int64], count: int) -> Margins:

@@ -1,8 +1,11 @@
-"""The churn model: what scoring a night costs beside a bare read, a prediction and a COPY.
+"""The churn model: what scoring a night costs, and how near its ranking comes to the truth.
 
 Features are drawn for all customers and, of some, for the dates that a champion is trained from.
 The reference reads the same features through ADBC, predicts with the champion's trees alone
 (`inplace_predict`, on all cores) and copies the scores through ADBC into a table like ours.
+
+The simulator knows each customer's true chance of leaving. No model can rank better than that does,
+so its ROC-AUC on the customers and the month of the out-of-time test is what ours is held against.
 """
 
 from __future__ import annotations
@@ -15,8 +18,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import yaml
+from sklearn.metrics import roc_auc_score
 
 from models_ml import registry, train
 from models_ml.features import FEATURE_NAMES
@@ -24,8 +29,11 @@ from models_ml.registry import Champion
 from models_ml.score import read_scoring_parameters, score_customers
 from scripts import run_dbt, warehouse
 from scripts.database import Connection, connect
+from scripts.load_extracts import load_all
+from scripts.simulate_operator.delivering import deliver
+from scripts.simulate_operator.parameters import Parameters
 from tests.bench.histories import use_database
-from tests.bench.measure import Comparison, Measure
+from tests.bench.measure import Comparison, Limit, Measure
 from tests.bench.operator_rows import CUSTOMERS
 
 NIGHT = date(2026, 11, 20)
@@ -33,6 +41,9 @@ TRAINING_CUSTOMERS = 10_000
 EXPLAINED = 50_000
 TARGET_RATIO = 1.3
 EXPLAINED_TARGET_RATIO = 2.0
+SIMULATED_CUSTOMERS = 20_000
+SIMULATED_SEED = 7
+SHARE_OF_TRUTH = 0.97
 FEATURE_YML = run_dbt.DBT_PROJECT_DIR / "models/marts/ml/fct_churn_feature.yml"
 # A customer's number, date and place in the list as a number from 0 to 1.
 DRAWN = (
@@ -59,7 +70,49 @@ def measures(folder: Path) -> list[Measure]:
             reference=scoring.score_bare,
             target_ratio=EXPLAINED_TARGET_RATIO,
         ),
+        Limit(
+            f"ROC-AUC of the true hazard over ours out of time, {SIMULATED_CUSTOMERS:,} customers",
+            lambda: hazard_factor(folder),
+            1 / SHARE_OF_TRUTH,
+        ),
     ]
+
+
+def hazard_factor(folder: Path) -> float:
+    """Train on a simulated operator; return the hazard's ROC-AUC over that of the model."""
+    os.environ["MLFLOW_ARTIFACT_DIR"] = str(folder / "mlflow_hazard")
+    use_database("hazard")
+    parameters = Parameters(
+        business_date=NIGHT, seed=SIMULATED_SEED, customer_count=SIMULATED_CUSTOMERS
+    )
+    deliver(parameters, folder / "landing", folder / "truth")
+    load_all(NIGHT, folder / "landing")
+    target_dir = folder / "hazard" / "target"
+    run_dbt.build("transform", NIGHT, target_dir=target_dir)
+    days = [day.isoformat() for day in train.read_parameters().observation_dates(NIGHT)]
+    run_dbt.build(
+        "transform",
+        NIGHT,
+        {"observation_dates": days},
+        select="fct_churn_feature fct_churn_label",
+        target_dir=target_dir,
+    )
+    result = train.train_churn_model(NIGHT)
+    hazard = pd.read_parquet(folder / "truth" / "monthly_hazard.parquet")
+    return true_auc(hazard, result.window.test_date) / result.metrics.roc_auc
+
+
+def true_auc(hazard: pd.DataFrame, test_date: date) -> float:
+    """Return the ROC-AUC of the true hazard on the rows that the model was tested on."""
+    with connect(None) as connection:
+        rows = connection.execute(
+            "select customer_id, is_churned from marts.fct_churn_label where observation_date = %s",
+            [test_date],
+        ).fetchall()
+    of_the_day = hazard[hazard["observation_date"] == str(test_date)]
+    known = pd.DataFrame(rows).merge(of_the_day[["customer_id", "churn_probability"]])
+    assert len(known) > 0.99 * len(rows)
+    return float(roc_auc_score(known["is_churned"], known["churn_probability"]))
 
 
 class Scoring:
