@@ -99,21 +99,6 @@ def drift_of(earlier: pd.Series[Any], later: pd.Series[Any]) -> Drift:
     return _drift(*_category_counts(earlier, later))
 
 
-def stability_index(earlier: pd.Series[Any], later: pd.Series[Any]) -> float:
-    """Return the index of one column, as `drift_of` does."""
-    return drift_of(earlier, later).stability_index
-
-
-def has_moved(earlier: pd.Series[Any], later: pd.Series[Any]) -> bool:
-    """Return whether the index exceeds MOVED_ABOVE by more than chance brings about."""
-    return drift_of(earlier, later).exceeds(MOVED_ABOVE)
-
-
-def stability_indices(earlier: pd.DataFrame, later: pd.DataFrame) -> dict[str, float]:
-    """Return the index of every column of `earlier`, in its order."""
-    return {str(name): stability_index(earlier[name], later[name]) for name in earlier.columns}
-
-
 def _drift(before: NDArray[np.int64], after: NDArray[np.int64]) -> Drift:
     n, m = int(before.sum()), int(after.sum())
     if not n or not m:

@@ -244,8 +244,10 @@ def _draw_labels(connection: Connection) -> None:
                 ('x' || left(md5(customer_id || observation_date), 7))::bit(28)::integer / 2.0 ^ 28
                 < 1 / (
                     1 + exp(
-                        4.5 - 0.06 * ticket_count_90d - 0.008 * overdue_amount
-                        + 0.01 * coalesce(download_gib_30d, 100) - 0.03 * complaint_count_3m
+                        4.5 - 0.06 * coalesce(ticket_count_90d, 0)
+                        - 0.008 * coalesce(overdue_amount, 100)
+                        + 0.01 * coalesce(download_gib_30d, 100)
+                        - 0.03 * coalesce(complaint_count_3m, 0)
                     )
                 )
         ) as drawn (is_churned)
