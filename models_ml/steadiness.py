@@ -1,11 +1,11 @@
 """Which columns not to lean on, where rows stand in time order.
 
 A column is suspect when its values have moved between the earlier and the later training rows
-(more than drift.MOVED_ABOVE), or when its relation to the label has turned round. Such a column says more about
-when a row was observed than about the customer, and what comes next lies outside what was learnt.
-So the burden of proof is on it: walking forward in time, always learning from the earlier rows and
-judging on the block that follows, the ranking must be better with it than without it, by a t-test
-over the blocks, or it is held back. Only training rows are looked at.
+(further than drift.MOVED_ABOVE), or when its relation to the label has turned round. Such a column
+says more about when a row was observed than about the customer, and what comes next lies outside
+what was learnt. So the burden of proof is on it: walking forward in time, always learning from the
+earlier rows and judging on the block that follows, the ranking must be better with it than without
+it, by a t-test over the blocks, or it is held back. Only training rows are looked at.
 """
 
 from __future__ import annotations
