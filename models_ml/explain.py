@@ -1,7 +1,7 @@
 """Reasons for a score: the features that push the probability up, in words an agent can say.
 
 The words are rows in seeds/churn_reason.csv, one for each feature and direction. A value above the
-median of the training rows is `high`, any other `low`; what a null says is part of the feature list
+median of the training rows is `high`, any other `low`; of a flag 1 is `high` and 0 is `low`. What a null says is part of the feature list
 (`Feature.null_means`), and where it says nothing the feature gives no reason.
 """
 
@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models_ml.features import NULL_DIRECTIONS, Direction, Matrix
+from models_ml.features import FLAGS, NULL_DIRECTIONS, Direction, Matrix
 from models_ml.model import ChurnModel
 from scripts import warehouse
 
 REASON_SEED = warehouse.PROJECT_DIR / "seeds" / "churn_reason.csv"
 REASON_COUNT = 3
+FLAG_LIMIT = 0.5  # 1 is high, 0 is low
 DIRECTIONS: tuple[Direction, Direction] = ("low", "high")  # by position: False, True
 
 ReasonCodes = NDArray[np.object_]
@@ -59,7 +60,13 @@ def directions(
 ) -> NDArray[np.int8]:
     """Return 1 (high), 0 (low) or -1 (says nothing) for every value, rows by features."""
     of_null = [_position(NULL_DIRECTIONS.get(feature)) for feature in features]
-    limits = np.array([np.nan if median is None else median for median in medians], np.float32)
+    limits = np.array(
+        [
+            np.nan if median is None else FLAG_LIMIT if feature in FLAGS else median
+            for feature, median in zip(features, medians, strict=True)
+        ],
+        np.float32,
+    )
     high_or_low = (matrix > limits).astype(np.int8)
     high_or_low[:, np.isnan(limits)] = -1
     return np.where(np.isnan(matrix), np.array(of_null, dtype=np.int8), high_or_low)

@@ -36,11 +36,13 @@ class Feature:
         meaning: what it measures, with its unit.
         null_means: the direction of the reason to give when the value is null, where its absence
             says something about the customer; None where absence only means "not known".
+        is_flag: its value is 1 or 0, and 1 is high even where most customers have it.
     """
 
     name: str
     meaning: str
     null_means: Direction | None = None
+    is_flag: bool = False
 
 
 FEATURES: tuple[Feature, ...] = (
@@ -80,9 +82,9 @@ FEATURES: tuple[Feature, ...] = (
     Feature("late_payment_count_12m", "payments in 12 months made after the due date"),
     Feature("balance_amount", "money on the accounts less what is unpaid, yuan"),
     Feature("credit_limit_amount", "credit limit of the accounts, yuan"),
-    Feature("is_auto_pay", "1 when the bills are paid automatically, else 0"),
-    Feature("is_prepaid", "1 when every account is prepaid, else 0"),
-    Feature("is_suspended", "1 when an account is suspended, else 0"),
+    Feature("is_auto_pay", "1 when the bills are paid automatically, else 0", is_flag=True),
+    Feature("is_prepaid", "1 when every account is prepaid, else 0", is_flag=True),
+    Feature("is_suspended", "1 when an account is suspended, else 0", is_flag=True),
     Feature("arrears_suspension_count_12m", "suspensions for arrears in 12 months"),
     Feature("contact_count_3m", "contacts of every kind in three months"),
     Feature("hotline_contact_count_3m", "calls to the hotline in three months"),
@@ -124,7 +126,7 @@ FEATURES: tuple[Feature, ...] = (
         "value_added_fee_amount",
         "fees of value-added services in the latest billed month, yuan",
     ),
-    Feature("has_ring_back_tone", "1 with a ring-back tone, else 0"),
+    Feature("has_ring_back_tone", "1 with a ring-back tone, else 0", is_flag=True),
     Feature(
         "data_package_monthly_fee_amount",
         "monthly fee of the data packages, yuan; null without one",
@@ -143,6 +145,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         "is_smart_device",
         "1 with a smart telephone, 0 with another, null without a known one",
+        is_flag=True,
     ),
     Feature(
         "linked_customer_count",
@@ -154,6 +157,7 @@ FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
 NULL_DIRECTIONS: dict[str, Direction | None] = {
     feature.name: feature.null_means for feature in FEATURES
 }
+FLAGS: frozenset[str] = frozenset(feature.name for feature in FEATURES if feature.is_flag)
 
 KEY_COLUMNS = ("observation_date", "customer_id")
 LABEL_COLUMN = "is_churned"

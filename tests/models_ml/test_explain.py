@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from models_ml.explain import REASON_SEED, directions, explain, read_reason_codes, top_reasons
-from models_ml.features import FEATURE_NAMES
+from models_ml.features import FEATURE_NAMES, FLAGS
 from models_ml.model import ChurnModel
 
 NAN = np.nan
@@ -39,6 +39,16 @@ def test_direction_of_a_value() -> None:
     result = directions(matrix, features, [1.0, 1.0, None])
     # Above the median; at it; unknown: no contract is a low value, an unknown age says nothing.
     np.testing.assert_array_equal(result, [[1, 1, -1], [0, 0, -1], [-1, 0, -1]])
+
+
+def test_a_flag_that_most_customers_have_is_high() -> None:
+    matrix = np.array([[1, 1], [0, 0]], dtype=np.float32)
+    result = directions(matrix, ["is_auto_pay", "broadband_subscription_count"], [1.0, 1.0])
+    np.testing.assert_array_equal(result, [[1, 0], [0, 0]])
+
+
+def test_flags_are_the_features_that_are_named_so() -> None:
+    assert FLAGS == {name for name in FEATURE_NAMES if name.startswith(("is_", "has_"))}
 
 
 def test_top_reasons_are_upward_and_in_order() -> None:
