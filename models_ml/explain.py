@@ -1,8 +1,9 @@
 """Reasons for a score: the features that push the probability up, in words an agent can say.
 
 The words are rows in seeds/churn_reason.csv, one for each feature and direction. A value above the
-median of the training rows is `high`, any other `low`; of a flag 1 is `high` and 0 is `low`. What a null says is part of the feature list
-(`Feature.null_means`), and where it says nothing the feature gives no reason.
+median of the training rows is `high`, any other `low`; of a flag 1 is `high` and 0 is `low`. What a
+null says is part of the feature list (`Feature.null_means`), and where it says nothing the feature
+gives no reason.
 """
 
 from __future__ import annotations

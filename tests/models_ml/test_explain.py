@@ -48,7 +48,7 @@ def test_a_flag_that_most_customers_have_is_high() -> None:
 
 
 def test_flags_are_the_features_that_are_named_so() -> None:
-    assert FLAGS == {name for name in FEATURE_NAMES if name.startswith(("is_", "has_"))}
+    assert {name for name in FEATURE_NAMES if name.startswith(("is_", "has_"))} == FLAGS
 
 
 def test_top_reasons_are_upward_and_in_order() -> None:
