@@ -1,8 +1,9 @@
 """Reasons for a score: the features that push the probability up, in words an agent can say.
 
 The words are rows in seeds/churn_reason.csv, one for each feature and direction. A value above the
-median of the training rows is `high`, any other `low`; what a null says is part of the feature list
-(`Feature.null_means`), and where it says nothing the feature gives no reason.
+median of the training rows is `high`, any other `low`; of a flag 1 is `high` and 0 is `low`. What a
+null says is part of the feature list (`Feature.null_means`), and where it says nothing the feature
+gives no reason.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from models_ml.features import NULL_DIRECTIONS, Direction, Matrix, feature_matrix
+from models_ml.features import FLAGS, NULL_DIRECTIONS, Direction, Matrix
 from models_ml.model import ChurnModel
 from scripts import warehouse
 
 REASON_SEED = warehouse.PROJECT_DIR / "seeds" / "churn_reason.csv"
 REASON_COUNT = 3
+FLAG_LIMIT = 0.5  # 1 is high, 0 is low
 DIRECTIONS: tuple[Direction, Direction] = ("low", "high")  # by position: False, True
 
 ReasonCodes = NDArray[np.object_]
@@ -43,15 +44,14 @@ def read_reason_codes(features: Sequence[str], seed: Path = REASON_SEED) -> Reas
     return np.array([codes[pair] for pair in wanted], dtype=object).reshape(-1, len(DIRECTIONS))
 
 
-def explain(model: ChurnModel, frame: pd.DataFrame, codes: ReasonCodes) -> ReasonCodes:
+def explain(model: ChurnModel, matrix: Matrix, codes: ReasonCodes) -> ReasonCodes:
     """Return each row's reasons, the strongest first; None where fewer than three push up.
 
-    `codes` are those of the model's features, in their order.
+    The columns of `matrix` and `codes` are the model's features, in their order.
     """
-    features = model.metadata.features
     return top_reasons(
-        model.learner.contributions(frame),
-        directions(feature_matrix(frame, features), features, model.metadata.feature_medians),
+        model.learner.contributions(matrix),
+        directions(matrix, model.metadata.features, model.metadata.feature_medians),
         codes,
     )
 
@@ -61,7 +61,13 @@ def directions(
 ) -> NDArray[np.int8]:
     """Return 1 (high), 0 (low) or -1 (says nothing) for every value, rows by features."""
     of_null = [_position(NULL_DIRECTIONS.get(feature)) for feature in features]
-    limits = np.array([np.nan if median is None else median for median in medians], np.float32)
+    limits = np.array(
+        [
+            np.nan if median is None else FLAG_LIMIT if feature in FLAGS else median
+            for feature, median in zip(features, medians, strict=True)
+        ],
+        np.float32,
+    )
     high_or_low = (matrix > limits).astype(np.int8)
     high_or_low[:, np.isnan(limits)] = -1
     return np.where(np.isnan(matrix), np.array(of_null, dtype=np.int8), high_or_low)

@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from models_ml.drift import Bins
 from models_ml.evaluate import CalibrationBin, Estimate, Evaluation
 from models_ml.features import feature_hash
 from models_ml.learner import LEARNER_FILE, TREES_FILE, Choices, Learner
@@ -52,6 +53,9 @@ class ModelMetadata:
         feature_hash: of `features`.
         feature_medians: of the training rows, in the order of `features`; None for a feature that
             had no value at all.
+        feature_bins: how the values of `features` are spread over the training rows.
+        score_bins: how the probabilities are spread over the test rows, which the model had not
+            seen: on rows that it has learnt it is too sure.
         window: dates of the rows.
         training_row_count: rows learnt from.
         training_churner_count: leavers among them.
@@ -72,6 +76,8 @@ class ModelMetadata:
     features: tuple[str, ...]
     feature_hash: str
     feature_medians: tuple[float | None, ...]
+    feature_bins: tuple[Bins, ...]
+    score_bins: Bins
     window: DataWindow
     training_row_count: int
     training_churner_count: int
@@ -101,6 +107,8 @@ class ModelMetadata:
             | {
                 "features": tuple(stored["features"]),
                 "feature_medians": tuple(stored["feature_medians"]),
+                "feature_bins": tuple(map(_bins, stored["feature_bins"])),
+                "score_bins": _bins(stored["score_bins"]),
                 "window": _window(stored["window"]),
                 "metrics": Evaluation(**stored["metrics"]),
                 "baseline_metrics": Evaluation(**stored["baseline_metrics"]),
@@ -150,10 +158,19 @@ def load(directory: Path) -> ChurnModel:
     require_same(directory / LEARNER_FILE, metadata.learner_sha256)
     if feature_hash(metadata.features) != metadata.feature_hash:
         raise UnreadableModelError(f"{file}: features do not match their hash")
-    learner = Learner.load(directory)
+    try:
+        learner = Learner.load(directory)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableModelError(
+            f"{directory} is not this version's learner: {error!r}"
+        ) from error
     if learner.columns != metadata.features:
         raise UnreadableModelError(f"{directory}: learner and metadata name different features")
     return ChurnModel(learner=learner, metadata=metadata)
+
+
+def _bins(stored: Mapping[str, Any]) -> Bins:
+    return Bins(tuple(stored["edges"]), tuple(stored["counts"]))
 
 
 def _window(stored: Mapping[str, Any]) -> DataWindow:

@@ -13,8 +13,14 @@ from models_ml.features import FEATURES, REGION_COLUMN
 from models_ml.model import Estimates, ModelMetadata
 
 GROUP_HEADINGS = {"star_level": "star level", "product": "product", REGION_COLUMN: "region"}
-# Of a group: few enough columns to read.
-GROUP_MEASURES = ("roc_auc", "pr_auc", "top_decile_lift", "calibration_error")
+GROUP_MEASURES = (
+    "roc_auc",
+    "pr_auc",
+    "top_decile_lift",
+    "brier",
+    "calibration_error",
+    "expected_maximum_profit",
+)
 KIND_MEASURES = ("roc_auc", "pr_auc", "top_decile_lift")
 MEANINGS = {feature.name: feature.meaning for feature in FEATURES}
 

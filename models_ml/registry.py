@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tempfile
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -30,6 +31,8 @@ MODEL_NAME = "churn"
 CHAMPION = "champion"
 ARTIFACT_PATH = "model"
 MODEL_CARD_FILE = "model_card.md"
+OTHER_SIGN = re.compile(r"[^\w. -]")
+BATCH_METRICS = 900  # MLflow takes 1,000 entries at a time, parameters and tags among them
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +43,6 @@ class Champion:
 
     version: str
     model: ChurnModel
-
-
-def champion_version(model_name: str = MODEL_NAME) -> str | None:
-    """Return the version of the champion, None when there is none."""
-    version = _champion(model_name)
-    return None if version is None else str(version.version)
 
 
 def load_champion(model_name: str = MODEL_NAME) -> Champion | None:
@@ -60,6 +57,15 @@ def load_champion(model_name: str = MODEL_NAME) -> Champion | None:
     with tempfile.TemporaryDirectory() as directory:
         model = load(_download(version, Path(directory)))
     return Champion(version=str(version.version), model=model)
+
+
+def is_champion_usable(model_name: str = MODEL_NAME) -> bool:
+    """Return whether there is a champion whose files can be read by this version of the code."""
+    try:
+        return load_champion(model_name) is not None
+    except UnreadableModelError as error:
+        log.warning("%s", error)
+        return False
 
 
 def register(
@@ -168,7 +174,7 @@ def _create_registered_model(client: MlflowClient, name: str) -> None:
 
 
 def _log_metadata(client: MlflowClient, run_id: str, metadata: ModelMetadata, reason: str) -> None:
-    """Log in one request what people filter and compare runs by; the rest is in the metadata."""
+    """Log what people filter and compare runs by; the rest is in the metadata."""
     from mlflow.entities import Metric, Param, RunTag
 
     window, choices = metadata.window, metadata.choices
@@ -189,9 +195,16 @@ def _log_metadata(client: MlflowClient, run_id: str, metadata: ModelMetadata, re
         f"baseline_{name}": value for name, value in asdict(metadata.baseline_metrics).items()
     }
     metrics |= _bounds(metadata.intervals)
+    for kind, groups in (metadata.group_intervals | {"kind": metadata.kind_intervals}).items():
+        for group, estimates in groups.items():
+            figures = {name: each.value for name, each in estimates.items()} | _bounds(estimates)
+            metrics |= {_group_metric(kind, group, name): figures[name] for name in figures}
+    logged = [Metric(name, float(value), 0, 0) for name, value in metrics.items()]
+    for start in range(BATCH_METRICS, len(logged), BATCH_METRICS):
+        client.log_batch(run_id, metrics=logged[start : start + BATCH_METRICS])
     client.log_batch(
         run_id,
-        metrics=[Metric(name, float(value), 0, 0) for name, value in metrics.items()],
+        metrics=logged[:BATCH_METRICS],
         params=[Param(name, str(value)) for name, value in parameters.items()],
         tags=[
             RunTag("business_date", str(window.business_date)),
@@ -200,7 +213,13 @@ def _log_metadata(client: MlflowClient, run_id: str, metadata: ModelMetadata, re
     )
 
 
+def _group_metric(kind: str, group: str, figure: str) -> str:
+    """Return a name such as region/城东/roc_auc, of letters and digits that MLflow takes."""
+    return f"{kind}/{OTHER_SIGN.sub('_', group)}/{figure}"
+
+
 def _bounds(estimates: dict[str, Estimate]) -> dict[str, float]:
-    """Return both ends of each 95 % interval."""
-    low = {f"{name}_low": estimate.low for name, estimate in estimates.items()}
-    return low | {f"{name}_high": estimate.high for name, estimate in estimates.items()}
+    """Return both ends of each 95 % interval; a count has none."""
+    measured = {name: each for name, each in estimates.items() if not name.endswith("_count")}
+    low = {f"{name}_low": estimate.low for name, estimate in measured.items()}
+    return low | {f"{name}_high": estimate.high for name, estimate in measured.items()}

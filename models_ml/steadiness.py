@@ -1,11 +1,11 @@
 """Which columns not to lean on, where rows stand in time order.
 
 A column is suspect when its values have moved between the earlier and the later training rows
-(drift.has_moved), or when its relation to the label has turned round. Such a column says more about
-when a row was observed than about the customer, and what comes next lies outside what was learnt.
-So the burden of proof is on it: walking forward in time, always learning from the earlier rows and
-judging on the block that follows, the ranking must be better with it than without it, by a t-test
-over the blocks, or it is held back. Only training rows are looked at.
+(further than drift.MOVED_ABOVE), or when its relation to the label has turned round. Such a column
+says more about when a row was observed than about the customer, and what comes next lies outside
+what was learnt. So the burden of proof is on it: walking forward in time, always learning from the
+earlier rows and judging on the block that follows, the ranking must be better with it than without
+it, by a t-test over the blocks, or it is held back. Only training rows are looked at.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from models_ml.drift import MOVED_ABOVE, has_moved, stability_index
+from models_ml.drift import MOVED_ABOVE, Drift, drift_of
 from models_ml.encoding import Encoding, Standardisation, label_shares
 from models_ml.features import Matrix
 
@@ -109,30 +110,50 @@ def unsteady_columns(
     """Return the columns to hold back from a model of these rows, in the order of the frame.
 
     With `periods` (at least two) earlier and later rows, and the blocks to walk, are whole periods.
+    A period in which a column has no value at all lies before its source began: that says nothing
+    about customers, so the column is compared over the other periods.
     """
     cut = earlier_rows(len(frame), periods)
-    earlier, later = frame.iloc[:cut], frame.iloc[cut:]
-    moved = [str(name) for name in frame if has_moved(earlier[name], later[name])]
+    blocks = time_blocks(len(frame), periods)
+    drifts = {
+        str(name): _drift(frame[name], cut, None if periods is None else blocks) for name in frame
+    }
+    moved = [name for name, drift in drifts.items() if drift and drift.exceeds(MOVED_ABOVE)]
     turned = [
         str(name)
         for name in frame
         if name not in moved and has_turned(frame[name], is_churned, cut)
     ]
-    folds = forward_folds(is_churned, time_blocks(len(frame), periods))
+    folds = forward_folds(is_churned, blocks)
     walk = ForwardWalk(frame, is_churned, folds, seed, thread_count)
     held = walk.not_worth(moved, turned)
     return [
         HeldBack(
             name,
-            f"its values moved (stability index {stability_index(earlier[name], later[name]):.2f}"
+            f"its values moved (stability index {drift.stability_index:.2f}"
             f" between the first {cut / len(frame):.0%} of the training rows and the rest, limit"
             f" {MOVED_ABOVE}) and later training rows are not ranked better with it"
-            if name in moved
+            if drift and name in moved
             else "its relation to the label turned round within the training rows",
         )
-        for name in map(str, frame.columns)
+        for name, drift in drifts.items()
         if name in held
     ]
+
+
+def _drift(column: pd.Series[Any], cut: int, periods: NDArray[np.int64] | None) -> Drift | None:
+    """Return how far a column moved at row `cut`; None where one side has no period to compare.
+
+    `periods` are the starts of the periods and the end, None without any.
+    """
+    is_compared = np.ones(len(column), dtype=np.bool_)
+    if periods is not None:
+        has_value = column.notna().to_numpy()
+        for start, end in pairwise(periods):
+            is_compared[start:end] = has_value[start:end].any()
+    is_earlier = np.arange(len(column)) < cut
+    earlier, later = column[is_compared & is_earlier], column[is_compared & ~is_earlier]
+    return None if earlier.empty or later.empty else drift_of(earlier, later)
 
 
 def has_turned(column: pd.Series[float] | pd.Series[str], is_churned: Labels, cut: int) -> bool:

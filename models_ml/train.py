@@ -33,6 +33,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from models_ml import learner, registry
+from models_ml.drift import Bins
 from models_ml.evaluate import Evaluation, auc_difference, calibration_bins, evaluate, intervals
 from models_ml.features import (
     FEATURE_NAMES,
@@ -147,7 +148,7 @@ class TrainingResult:
 
 @dataclass(frozen=True)
 class ChampionStatus:
-    """What `ensure_champion` found or did; `notice` says why there is none."""
+    """What `ensure_champion` found or did; `notice` says why there is none, or a new one."""
 
     status: Literal["trained", "present", "too_little_history"]
     model_version: str | None
@@ -163,17 +164,27 @@ def read_parameters(seed: Path = PARAMETER_SEED) -> TrainingParameters:
 
 
 def ensure_champion(business_date: date, model_name: str = registry.MODEL_NAME) -> ChampionStatus:
-    """Train only where there is no champion yet; too little history is a notice, not an error."""
-    version = registry.champion_version(model_name)
-    if version is not None:
-        log.info("model %s version %s is champion", model_name, version)
-        return ChampionStatus("present", version)
+    """Train where there is no champion, or one that cannot be read; else leave it as it is.
+
+    Too little history is a notice, not an error.
+    """
+    lost = None
+    try:
+        champion = registry.load_champion(model_name)
+    except UnreadableModelError as error:
+        champion, lost = None, f"the champion cannot be read any more: {error}"
+        log.warning("%s", lost)
+    if champion is not None:
+        log.info("model %s version %s is champion", model_name, champion.version)
+        return ChampionStatus("present", champion.version)
     try:
         training = train_churn_model(business_date, model_name)
     except TooLittleHistory as shortage:
-        log.warning("no churn model: %s", shortage)
-        return ChampionStatus("too_little_history", None, notice=str(shortage))
-    return ChampionStatus("trained", training.model_version, training=training)
+        notice = f"{lost}; nor can another be trained: {shortage}" if lost else str(shortage)
+        log.warning("no churn model: %s", notice)
+        return ChampionStatus("too_little_history", None, notice=notice)
+    notice = f"{lost}; version {training.model_version} has taken its place" if lost else None
+    return ChampionStatus("trained", training.model_version, notice=notice, training=training)
 
 
 def train_churn_model(business_date: date, model_name: str = registry.MODEL_NAME) -> TrainingResult:
@@ -276,10 +287,16 @@ def describe(fitted: Learner, data: TrainingData, seed: int) -> ModelMetadata:
     is_churned = data.test.is_churned
     probability = fitted.probability(data.test.frame)
     baseline = fitted.baseline_probability(data.test.frame)
+    features = data.training.frame[list(fitted.columns)]
     return ModelMetadata(
         features=fitted.columns,
         feature_hash=feature_hash(fitted.columns),
-        feature_medians=_medians(data.training.frame[list(fitted.columns)]),
+        feature_medians=_medians(features),
+        feature_bins=tuple(
+            Bins.of(features[name].to_numpy(dtype=np.float32, na_value=np.nan))
+            for name in fitted.columns
+        ),
+        score_bins=Bins.of(probability),
         window=data.window,
         training_row_count=len(data.training.frame),
         training_churner_count=data.training.churner_count,

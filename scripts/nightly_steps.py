@@ -122,16 +122,17 @@ def build_again(
 
 
 def ensure_champion(business_date: date) -> None:
-    """Train a first churn model when there is none; later ones come from their own DAG."""
+    """Train a churn model when there is none that can be read; others come from their own DAG."""
     from models_ml import registry, train
 
     with _step("ensure_champion", business_date, Role.SCORER) as run:
-        if registry.champion_version() is None:
+        if not registry.is_champion_usable():
             _build_training_history(business_date)
             status = train.ensure_champion(business_date)
-            if status.notice is not None:
-                run.skip(status.notice)
-        champion = registry.load_champion()
+            run.message = status.notice
+            if status.model_version is None:
+                run.skip(status.notice or "")
+        champion = None if run.is_skipped else registry.load_champion()
         if champion is not None:
             metrics = champion.model.metadata.metrics
             run.counts = {
@@ -167,14 +168,27 @@ def train_churn_model(business_date: date) -> None:
 
 
 def score(business_date: date) -> None:
-    """Append tonight's churn scores; without a champion there are none, and the list says so."""
+    """Append tonight's churn scores; without a champion there are none, and the list says so.
+
+    Features, or the score, that have moved since the champion was made are told.
+    """
     from models_ml.score import score_customers
+    from models_ml.stored_files import UnreadableModelError
 
     with _step("score", business_date, Role.SCORER) as run:
-        result = score_customers(business_date)
-        run.counts = {"customers_scored": result.customer_count}
+        try:
+            result = score_customers(business_date)
+        except UnreadableModelError as error:
+            run.skip(f"{error}: tonight's list comes from the risk warnings alone")
+            return
+        run.counts = {"customers_scored": result.customer_count, "moved": len(result.moved)}
         if result.status == "no_champion":
             run.skip("no churn model yet: tonight's list comes from the risk warnings alone")
+        if result.moved:
+            run.message = "moved since the churn model was made (stability index): " + ", ".join(
+                f"{drift.feature} {drift.stability_index:.2f}" for drift in result.moved
+            )
+            log.warning("%s", run.message)
 
 
 def decide(business_date: date) -> None:

@@ -101,6 +101,25 @@ ORDERS: LiteralString = """
     group by opened.owner_team
     order by opened.owner_team
 """
+# Of several models that have scored the night, the one that did so last.
+DRIFT: LiteralString = """
+    select
+        feature as "feature or score",
+        round(stability_index::numeric, 2) as "stability index",
+        drift_level as "level"
+    from ml.feature_drift
+    where
+        business_date = %(business_date)s
+        and drift_level <> 'stable'
+        and model_version = (
+            select newest.model_version
+            from ml.feature_drift as newest
+            where newest.business_date = %(business_date)s
+            order by newest.measured_at desc
+            limit 1
+        )
+    order by stability_index desc, feature
+"""
 DECISIONS: LiteralString = """
     select
         revisit_tag as "revisit tag",
@@ -177,6 +196,8 @@ def summarize(business_date: date) -> str:
         print_table(console, "Risk warnings", _rows(WARNINGS, business_date))
         print_table(console, "Remediation orders", _rows(ORDERS, business_date))
     _print_model(console, steps)
+    if "score" in done:
+        _print_table(console, "Moved since the model was made", _rows(DRIFT, business_date))
     if "decide" in done:
         print_table(console, "Decisions", _rows(DECISIONS, business_date))
     if "publish_call_list" in done:

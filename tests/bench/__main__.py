@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts import warehouse
-from tests.bench import claim, customer, effect, load, risk, simulator
+from tests.bench import claim, customer, effect, load, model, risk, simulator
 from tests.bench.measure import Comparison, Limit, Measure
 
 ROUNDS = 5
@@ -30,6 +30,7 @@ GROUPS: dict[str, Callable[[Path], list[Measure]]] = {
     "customer": customer.measures,
     "effect": effect.measures,
     "load": load.measures,
+    "model": model.measures,
     "risk": risk.measures,
     "simulator": simulator.measures,
 }

@@ -11,12 +11,12 @@ class Comparison:
     """An action of ours, the reference that does the same work, and the ratio we aim at.
 
     Where the two handle different numbers of rows, their seconds per million rows are compared.
-    Ours may say itself how many seconds count.
+    Each may say itself how many seconds count.
     """
 
     name: str
     ours: Callable[[], float | None]
-    reference: Callable[[], None]
+    reference: Callable[[], float | None]
     target_ratio: float
     our_rows: int = 1_000_000
     reference_rows: int = 1_000_000

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from models_ml.drift import (
-    MOVED_ABOVE,
-    chance_index,
-    has_moved,
-    stability_index,
-    stability_indices,
-)
+from models_ml.drift import MOVED_ABOVE, drift_of
 from models_ml.steadiness import (
     BLOCK_COUNT,
     better_by_test,
@@ -24,6 +19,14 @@ from models_ml.steadiness import (
     time_blocks,
     unsteady_columns,
 )
+
+
+def stability_index(earlier: pd.Series[Any], later: pd.Series[Any]) -> float:
+    return drift_of(earlier, later).stability_index
+
+
+def has_moved(earlier: pd.Series[Any], later: pd.Series[Any]) -> bool:
+    return drift_of(earlier, later).exceeds(MOVED_ABOVE)
 
 
 def texts(**counts: int) -> pd.Series[str]:
@@ -40,7 +43,7 @@ def test_index_of_the_same_rows_is_zero() -> None:
     frame = pd.DataFrame(
         {"number": chance.normal(size=500), "text": chance.choice(["a", "b"], 500)}
     )
-    assert stability_indices(frame, frame) == {"number": 0.0, "text": 0.0}
+    assert [stability_index(frame[name], frame[name]) for name in frame] == [0.0, 0.0]
 
 
 def test_index_of_numbers_uses_tenths_of_the_earlier_rows() -> None:
@@ -86,7 +89,7 @@ def test_chance_index_is_what_unmoved_columns_show() -> None:
         (pd.Series(chance.normal(size=300)), pd.Series(chance.normal(size=200))) for _ in range(200)
     ]
     shown = np.mean([stability_index(*pair) for pair in drawn])
-    assert shown == pytest.approx(chance_index(*drawn[0]), rel=0.15)
+    assert shown == pytest.approx(drift_of(*drawn[0]).chance_index, rel=0.15)
 
 
 @pytest.mark.parametrize(("share", "moved"), [(0.70, False), (0.76, True)])
@@ -144,6 +147,29 @@ def test_drift_is_that_between_whole_periods() -> None:
     [held] = unsteady_columns(frame, labels, periods=periods, seed=1, thread_count=1)
     assert held.column == "moved"
     assert "first 50% of the training rows" in held.reason
+
+
+def test_a_period_before_a_source_began_is_no_drift() -> None:
+    chance = np.random.default_rng(13)
+    periods = np.repeat([1, 2, 3, 4], 500)
+    frame = pd.DataFrame({name: chance.normal(size=2000) for name in ("steady", "new", "moved")})
+    frame.loc[periods == 1, "new"] = np.nan
+    frame.loc[periods == 1, "moved"] = np.nan
+    frame.loc[periods == 4, "moved"] += 1.2
+    frame["sparse"] = frame["new"]
+    frame.loc[7, "sparse"] = 1.0  # one value: the source was there
+    labels = (chance.random(2000) < 1 / (1 + np.exp(-frame["steady"]))).astype(np.int8)
+    held = unsteady_columns(frame, labels, periods=periods, seed=1, thread_count=1)
+    assert [column.column for column in held] == ["moved", "sparse"]
+
+
+def test_a_column_of_later_periods_alone_is_not_held_back() -> None:
+    chance = np.random.default_rng(14)
+    frame = pd.DataFrame({"steady": chance.normal(size=900), "new": chance.normal(size=900)})
+    frame.loc[:599, "new"] = np.nan
+    labels = np.tile([0, 1], 450).astype(np.int8)
+    periods = np.repeat([1, 2, 3], 300)
+    assert unsteady_columns(frame, labels, periods=periods, seed=1, thread_count=1) == []
 
 
 def test_better_by_test() -> None:

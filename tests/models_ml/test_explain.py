@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from models_ml.explain import REASON_SEED, directions, explain, read_reason_codes, top_reasons
-from models_ml.features import FEATURE_NAMES
+from models_ml.features import FEATURE_NAMES, FLAGS
 from models_ml.model import ChurnModel
 
 NAN = np.nan
@@ -41,6 +41,16 @@ def test_direction_of_a_value() -> None:
     np.testing.assert_array_equal(result, [[1, 1, -1], [0, 0, -1], [-1, 0, -1]])
 
 
+def test_a_flag_that_most_customers_have_is_high() -> None:
+    matrix = np.array([[1, 1], [0, 0]], dtype=np.float32)
+    result = directions(matrix, ["is_auto_pay", "broadband_subscription_count"], [1.0, 1.0])
+    np.testing.assert_array_equal(result, [[1, 0], [0, 0]])
+
+
+def test_flags_are_the_features_that_are_named_so() -> None:
+    assert {name for name in FEATURE_NAMES if name.startswith(("is_", "has_"))} == FLAGS
+
+
 def test_top_reasons_are_upward_and_in_order() -> None:
     codes = np.array([[f"{name}_low", f"{name}_high"] for name in "abcd"], dtype=object)
     contributions = np.array(
@@ -55,7 +65,8 @@ def test_top_reasons_are_upward_and_in_order() -> None:
 
 
 def test_planted_causes_are_the_reasons(churn_model: ChurnModel, tonight: pd.DataFrame) -> None:
-    reasons = explain(churn_model, tonight, read_reason_codes(churn_model.metadata.features))
+    matrix = churn_model.learner.encoding.matrix(tonight)
+    reasons = explain(churn_model, matrix, read_reason_codes(churn_model.metadata.features))
     is_overdue = (tonight["overdue_amount"] > 0).to_numpy()
     assert (reasons[is_overdue, 0] == "amount_overdue").mean() > 0.8
     assert not (reasons[~is_overdue] == "amount_overdue").any()

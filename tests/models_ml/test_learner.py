@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xgboost as xgb
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
@@ -82,12 +83,33 @@ def test_probabilities_are_calibrated(line_learner: Learner) -> None:
     assert np.abs(probability - truth[KNOWN:]).mean() < 0.05
 
 
-def test_same_rows_give_the_same_learner(line_learner: Learner) -> None:
+def test_same_rows_and_seed_give_the_same_learner() -> None:
     frame, labels, _ = customers("line")
-    again = fit(frame[:KNOWN], labels[:KNOWN])
-    np.testing.assert_array_equal(again.probability(frame), line_learner.probability(frame))
-    other = fit(frame[:KNOWN], labels[:KNOWN], settings=LearnerSettings(seed=1))
-    assert (other.probability(frame) != line_learner.probability(frame)).any()
+    one, again, other = (
+        fit(frame[:600], labels[:600], settings=LearnerSettings(seed=seed, maximum_depth=2))
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(again.probability(frame), one.probability(frame))
+    assert (other.probability(frame) != one.probability(frame)).any()
+
+
+def test_probability_is_the_blend_added_column_by_column(
+    corner_learner: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the last bit, however many rows are taken at a time."""
+    frame, _, _ = customers("corner")
+    matrix = corner_learner.encoding.matrix(frame)
+    line = np.full(len(matrix), corner_learner.line.intercept)
+    scaled = corner_learner.line.standardisation.apply(matrix)
+    for values, coefficient in zip(scaled.T, corner_learner.line.coefficients, strict=True):
+        line += coefficient * values
+    trees = corner_learner.trees.predict(xgb.DMatrix(matrix), output_margin=True)
+    weight = corner_learner.choices.tree_weight
+    blend = weight * trees.astype(np.float64) + (1 - weight) * line
+    monkeypatch.setattr(learner, "CACHED_ROWS", 700)
+    np.testing.assert_array_equal(
+        corner_learner.probability(frame), corner_learner.calibration.apply(blend)
+    )
 
 
 def test_column_order_and_other_rows_do_not_matter(line_learner: Learner) -> None:
@@ -116,7 +138,7 @@ def test_a_value_never_seen_is_scored(line_learner: Learner) -> None:
 def test_contributions_add_up_to_the_log_odds(corner_learner: Learner) -> None:
     frame = customers("corner")[0][:300]
     probability = corner_learner.probability(frame)
-    shares = corner_learner.contributions(frame)
+    shares = corner_learner.contributions(corner_learner.encoding.matrix(frame))
     assert shares.shape == (300, len(corner_learner.columns))
     rest = np.log(probability / (1 - probability)) - shares.sum(axis=1)
     assert np.ptp(rest) < 1e-4
@@ -132,7 +154,10 @@ def test_a_stored_learner_is_the_same(corner_learner: Learner, tmp_path: Path) -
     np.testing.assert_array_equal(
         stored.baseline_probability(frame), corner_learner.baseline_probability(frame)
     )
-    np.testing.assert_array_equal(stored.contributions(frame), corner_learner.contributions(frame))
+    matrix = stored.encoding.matrix(frame)
+    np.testing.assert_array_equal(
+        stored.contributions(matrix), corner_learner.contributions(matrix)
+    )
     assert stored.choices == corner_learner.choices
     assert sorted(file.name for file in tmp_path.iterdir()) == ["learner.json", "trees.ubj"]
 

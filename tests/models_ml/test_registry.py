@@ -23,7 +23,6 @@ from scripts.warehouse import MLFLOW_DATABASE, Role
 
 def test_no_champion_in_an_empty_registry(warehouse_db: str, model_name: str) -> None:
     assert registry.load_champion(model_name) is None
-    assert registry.champion_version(model_name) is None
 
 
 def test_champion_comes_back_the_same(
@@ -35,11 +34,9 @@ def test_champion_comes_back_the_same(
     champion = registry.load_champion(model_name)
     assert champion is not None and champion.version == version == "1"
     assert replace(champion.model.metadata, learner_sha256="") == churn_model.metadata
-    for method in ("probability", "contributions"):
-        np.testing.assert_array_equal(
-            getattr(champion.model.learner, method)(tonight),
-            getattr(churn_model.learner, method)(tonight),
-        )
+    np.testing.assert_array_equal(
+        champion.model.learner.probability(tonight), churn_model.learner.probability(tonight)
+    )
 
 
 def test_a_version_without_the_alias_is_no_champion(
@@ -67,6 +64,37 @@ def test_runs_carry_window_features_and_metrics(
     assert run.data.metrics["baseline_roc_auc"] > 0.5
     assert run.data.metrics["roc_auc_low"] < metadata.metrics.roc_auc
     assert metadata.metrics.roc_auc < run.data.metrics["roc_auc_high"]
+    both = metadata.group_intervals["product"]["both"]
+    assert both["brier"].low < both["brier"].high
+    for measure in ("roc_auc", "brier", "calibration_error", "expected_maximum_profit"):
+        name = f"product/both/{measure}"
+        assert run.data.metrics[name] == pytest.approx(both[measure].value)
+        assert run.data.metrics[f"{name}_low"] == pytest.approx(both[measure].low)
+        assert run.data.metrics[f"{name}_high"] == pytest.approx(both[measure].high)
+    assert run.data.metrics["product/both/churner_count"] == both["churner_count"].value
+    assert {"star_level/1/roc_auc", "kind/passive/roc_auc"} <= run.data.metrics.keys()
+
+
+def test_very_many_groups_are_logged(
+    warehouse_db: str, model_name: str, churn_model: ChurnModel
+) -> None:
+    both = churn_model.metadata.group_intervals["product"]["both"]
+    regions = {f"城{number} | 区": both for number in range(80)}
+    metadata = replace(churn_model.metadata, group_intervals={"region": regions})
+    registry.register(
+        replace(churn_model, metadata=metadata),
+        is_champion=False,
+        reason="first model",
+        model_name=model_name,
+    )
+    from mlflow import MlflowClient
+
+    client = MlflowClient(registry.tracking_uri())
+    [version] = client.search_model_versions(f"name = '{model_name}'")
+    metrics = client.get_run(str(version.run_id)).data.metrics
+    assert len(metrics) > registry.BATCH_METRICS
+    for number in range(80):
+        assert f"region/城{number} _ 区/roc_auc" in metrics
 
 
 def test_the_model_card_lies_beside_the_model(
@@ -85,7 +113,7 @@ def test_the_model_card_lies_beside_the_model(
 def test_store_is_the_scorers_database_with_telemetry_off(
     warehouse_db: str, model_name: str
 ) -> None:
-    registry.champion_version(model_name)
+    assert not registry.is_champion_usable(model_name)
     from mlflow.telemetry.utils import is_telemetry_disabled
 
     assert is_telemetry_disabled()

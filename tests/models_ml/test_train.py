@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
+from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -14,7 +16,7 @@ from models_ml import registry
 from models_ml.features import FEATURE_NAMES, MissingFeatureError
 from models_ml.groups import group_intervals
 from models_ml.leak_guard import LeakSuspected
-from models_ml.model import ChurnModel
+from models_ml.model import METADATA_FILE, ChurnModel
 from models_ml.registry import Champion
 from models_ml.stored_files import UnreadableModelError
 from models_ml.train import (
@@ -149,7 +151,7 @@ def test_too_few_churners(
     keep_churners([BUSINESS_DATE - timedelta(days=number) for number in days], kept)
     with pytest.raises(TooLittleHistory, match=message):
         train_churn_model(BUSINESS_DATE, model_name)
-    assert registry.champion_version(model_name) is None
+    assert champion_version(model_name) is None
 
 
 def test_just_enough_churners(marts: str, model_name: str) -> None:
@@ -194,12 +196,30 @@ def test_too_little_history_is_a_notice_for_the_night(marts: str, model_name: st
     assert status.notice is not None and "2 labelled" in status.notice
 
 
+def test_a_champion_of_earlier_code_is_replaced(
+    marts: str, model_name: str, churn_model: ChurnModel, tmp_path: Path
+) -> None:
+    registry.register(churn_model, is_champion=True, reason="first", model_name=model_name)
+    forget_a_figure(tmp_path)
+    assert not registry.is_champion_usable(model_name)
+    early = ensure_champion(BUSINESS_DATE - timedelta(days=90), model_name)
+    assert (early.status, early.model_version) == ("too_little_history", None)
+    assert early.notice is not None
+    assert "score_bins" in early.notice and "2 labelled" in early.notice
+    status = ensure_champion(BUSINESS_DATE, model_name)
+    assert (status.status, status.model_version) == ("trained", "2")
+    assert status.notice is not None and "version 2 has taken its place" in status.notice
+    assert status.training is not None
+    assert "the champion cannot be used any more" in status.training.promotion_reason
+    assert registry.is_champion_usable(model_name)
+
+
 def test_equal_challenger_becomes_champion(marts: str, model_name: str) -> None:
     train_churn_model(BUSINESS_DATE, model_name)
     result = train_churn_model(BUSINESS_DATE, model_name)
     assert (result.model_version, result.is_champion) == ("2", True)
     assert "difference +0.0000 (95 % interval +0.0000 to +0.0000)" in result.promotion_reason
-    assert registry.champion_version(model_name) == "2"
+    assert champion_version(model_name) == "2"
 
 
 def test_worse_challenger_does_not(marts: str, model_name: str) -> None:
@@ -214,7 +234,7 @@ def test_worse_challenger_does_not(marts: str, model_name: str) -> None:
     assert (result.model_version, result.is_champion) == ("2", False)
     assert result.promotion_reason.startswith("worse than the champion: AUC 0.")
     assert " to -0." in result.promotion_reason  # both ends of the interval below zero
-    assert registry.champion_version(model_name) == "1"
+    assert champion_version(model_name) == "1"
 
 
 @pytest.mark.parametrize(("customers_blurred", "is_champion"), [(30, True), (1500, False)])
@@ -257,6 +277,20 @@ def test_a_champion_that_cannot_be_read_is_replaced(
     assert promotion == Promotion(
         True, "the champion cannot be used any more: trees.ubj does not exist"
     )
+
+
+def champion_version(model_name: str) -> str | None:
+    """Return the version of the champion, None when there is none."""
+    champion = registry.load_champion(model_name)
+    return None if champion is None else champion.version
+
+
+def forget_a_figure(folder: Path) -> None:
+    """Leave out of the stored model's metadata what code before it did not know."""
+    [file] = folder.rglob(METADATA_FILE)
+    metadata = json.loads(file.read_text(encoding="utf-8"))
+    del metadata["score_bins"]
+    file.write_text(json.dumps(metadata), encoding="utf-8")
 
 
 def read_versions(model_name: str) -> list[str]:
