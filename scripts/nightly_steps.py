@@ -161,13 +161,38 @@ def train_churn_model(business_date: date) -> None:
         }
 
 
+def train_uplift_model(business_date: date) -> None:
+    """Judge from the controls what calls are ranked by, and train the uplift model."""
+    from models_ml import experiment, train_uplift
+
+    with _step("train_uplift_model", business_date, Role.SCORER) as run:
+        try:
+            verdict = train_uplift.train_uplift_model(business_date)
+        except experiment.NoExperiment as absence:
+            run.skip(str(absence))
+            return
+        run.message = f"calls are ranked by {verdict.ranking}: {verdict.reason}"
+        run.counts = {
+            "model_version": verdict.model_version,
+            "called_customers": verdict.treated_count,
+            "control_customers": verdict.control_count,
+        }
+
+
 def score(business_date: date) -> None:
-    """Append tonight's churn scores; without a champion there are none, and the list says so."""
+    """Append tonight's churn scores; without a champion there are none, and the list says so.
+
+    Uplift is scored as well while it ranks calls better than risk.
+    """
     from models_ml.score import score_customers
+    from models_ml.score_uplift import score_uplift
 
     with _step("score", business_date, Role.SCORER) as run:
         result = score_customers(business_date)
-        run.counts = {"customers_scored": result.customer_count}
+        run.counts = {
+            "customers_scored": result.customer_count,
+            "uplift_scored": score_uplift(business_date).customer_count,
+        }
         if result.status == "no_champion":
             run.skip("no churn model yet: tonight's list comes from the risk warnings alone")
 

@@ -1,0 +1,127 @@
+"""Append tonight's uplift of every customer to ml.uplift_score, if uplift ranks better than risk.
+
+    python -m models_ml.score_uplift --business-date 2026-11-20
+
+There is a champion only while the last verdict (models_ml.train_uplift) is for uplift. Repeatable:
+a date that the champion has scored is left as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import date
+from io import BytesIO
+from typing import Any, Literal
+
+import pandas as pd
+import psycopg
+
+from models_ml.features import FEATURE_TABLE, read_features
+from models_ml.uplift_model import MODEL_NAME, ProvenUplift, UpliftChampion, load_champion
+from scripts import arguments, database, warehouse
+
+SCORE_LOCK = 20260433
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class UpliftScoringResult:
+    """What a scoring did, or did before: customers scored, and how many of them sleep."""
+
+    status: Literal["scored", "already_scored", "no_champion"]
+    model_version: str | None
+    customer_count: int = 0
+    sleeping_dog_count: int = 0
+
+
+def score_uplift(business_date: date, model_name: str = MODEL_NAME) -> UpliftScoringResult:
+    """Append the uplift of every customer observed on `business_date`.
+
+    Raises:
+        LookupError: marts.fct_churn_feature has no rows for the date.
+        MissingFeatureError: it lacks a feature of the champion.
+    """
+    champion = load_champion(model_name)
+    if champion is None:
+        log.info("uplift is not scored: calls are ranked by risk")
+        return UpliftScoringResult("no_champion", None)
+    with database.connect(warehouse.Role.SCORER) as connection:
+        # Two runs of the same night must not both find the date unscored.
+        connection.execute("select pg_advisory_xact_lock(%s)", [SCORE_LOCK])
+        result = _scored_before(connection, business_date, champion.version)
+        if result is None:
+            result = _score(connection, business_date, champion)
+    log.info(
+        "%s: uplift of %d customers by version %s, of whom %d are better left alone (%s)",
+        business_date,
+        result.customer_count,
+        result.model_version,
+        result.sleeping_dog_count,
+        result.status,
+    )
+    return result
+
+
+def uplift_frame(proven: ProvenUplift, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return `customer_id`, `uplift` and `is_sleeping_dog` for each row."""
+    effect = proven.model.effect(frame[list(proven.proof.features)])
+    return pd.DataFrame(
+        {
+            "customer_id": frame["customer_id"].to_numpy(),
+            "uplift": effect,
+            "is_sleeping_dog": (effect < 0) & proven.proof.has_sleeping_dogs,
+        }
+    )
+
+
+def _score(
+    connection: psycopg.Connection[Any], business_date: date, champion: UpliftChampion
+) -> UpliftScoringResult:
+    proof = champion.uplift.proof
+    frame = read_features(connection, [business_date], proof.features)
+    if frame.empty:
+        raise LookupError(f"{FEATURE_TABLE} has no rows for {business_date}")
+    scores = uplift_frame(champion.uplift, frame)
+    rows = scores.assign(
+        business_date=business_date,
+        model_version=champion.version,
+        feature_hash=proof.feature_hash,
+    )
+    buffer = BytesIO(rows.to_csv(index=False, header=False).encode())
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(
+            "copy ml.uplift_score (customer_id, uplift, is_sleeping_dog, business_date,"
+            " model_version, feature_hash) from stdin (format csv)"
+        ) as copy,
+    ):
+        copy.write(buffer.getbuffer())
+    return UpliftScoringResult(
+        "scored", champion.version, len(scores), int(scores["is_sleeping_dog"].sum())
+    )
+
+
+def _scored_before(
+    connection: psycopg.Connection[Any], business_date: date, model_version: str
+) -> UpliftScoringResult | None:
+    [found] = connection.execute(
+        "select count(*) as customer_count,"
+        " count(*) filter (where is_sleeping_dog) as sleeping_dog_count"
+        " from ml.uplift_score where business_date = %s and model_version = %s",
+        [business_date, model_version],
+    ).fetchall()
+    if not found["customer_count"]:
+        return None
+    return UpliftScoringResult("already_scored", model_version, **found)
+
+
+def main() -> int:
+    business_date: date = arguments.step_parser(__doc__).parse_args().business_date
+    score_uplift(business_date)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
