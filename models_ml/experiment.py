@@ -23,7 +23,7 @@ from psycopg import sql
 from models_ml.features import FEATURE_NAMES, FEATURE_TABLE
 
 EXPERIMENT_TABLE = "marts.fct_retention_experiment"
-CAMPAIGN_COLUMN = "revisit_tag"
+CAMPAIGN_COLUMN = "campaign_code"
 RISK_COLUMN = "churn_probability"
 TREATED_COLUMN = "is_treated"
 OUTCOME_COLUMN = "has_stayed"
@@ -38,7 +38,7 @@ class Experiment:
     """Customers of the experiment, one row each, in the order of their ids.
 
     Attributes:
-        frame: customer_id, revisit_tag, churn_probability, is_treated, has_stayed, the features.
+        frame: customer_id, campaign_code, churn_probability, is_treated, has_stayed, the features.
         sha256: of the rows as they were read.
     """
 
@@ -80,14 +80,15 @@ def read_experiment(connection: psycopg.Connection[Any], business_date: date) ->
     if not relation["is_there"]:
         raise NoExperiment(f"there is no {EXPERIMENT_TABLE}: no night has decided on calls yet")
     rows = _read(connection, FEATURE_NAMES)
-    frame = _parse(rows, FEATURE_NAMES)
+    frame = pd.read_csv(BytesIO(rows), **csv_options(FEATURE_NAMES))
     nights = sorted(set(frame["business_date"]) - {business_date.isoformat()})
     if nights:
         raise NoExperiment(
             f"{EXPERIMENT_TABLE} is as of {nights[-1]}, not of {business_date}:"
             " run the night of that date first"
         )
-    return Experiment(frame.drop(columns="business_date"), hashlib.sha256(rows).hexdigest())
+    frame = frame.drop(columns="business_date").astype({TREATED_COLUMN: np.bool_})
+    return Experiment(frame, hashlib.sha256(rows).hexdigest())
 
 
 def comparable(experiment: Experiment, minimum_controls: int, seed: int) -> Experiment:
@@ -120,7 +121,7 @@ def comparable(experiment: Experiment, minimum_controls: int, seed: int) -> Expe
 
 def _read(connection: psycopg.Connection[Any], names: Sequence[str]) -> bytes:
     query = sql.SQL(
-        "copy (select experiment.business_date, experiment.customer_id, experiment.revisit_tag,"
+        "copy (select experiment.business_date, experiment.customer_id, experiment.campaign_code,"
         " experiment.churn_probability, experiment.is_treated::int, experiment.has_stayed::int,"
         " {features} from {experiment} as experiment"
         " inner join {churn_feature} as churn_feature"
@@ -137,9 +138,9 @@ def _read(connection: psycopg.Connection[Any], names: Sequence[str]) -> bytes:
         return b"".join(bytes(block) for block in copy)
 
 
-def _parse(rows: bytes, names: Sequence[str]) -> pd.DataFrame:
+def csv_options(names: Sequence[str]) -> dict[str, Any]:
+    """Return how pandas reads what PostgreSQL copies: features as numbers, gaps as NaN."""
     types: dict[str, Any] = dict.fromkeys(["business_date", "customer_id", CAMPAIGN_COLUMN], str)
     types |= {RISK_COLUMN: np.float64, TREATED_COLUMN: np.int8, OUTCOME_COLUMN: np.int8}
     types |= dict.fromkeys(names, np.float32)
-    frame = pd.read_csv(BytesIO(rows), dtype=types, keep_default_na=False, na_values=[""])
-    return frame.astype({TREATED_COLUMN: np.bool_})
+    return {"dtype": types, "keep_default_na": False, "na_values": [""]}

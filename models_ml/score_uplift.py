@@ -9,19 +9,24 @@ a date that the champion has scored is left as it is.
 from __future__ import annotations
 
 import logging
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from io import BytesIO
 from typing import Any, Literal
 
 import pandas as pd
 import psycopg
+from psycopg import sql
 
-from models_ml.features import FEATURE_TABLE, read_features
+from models_ml.experiment import csv_options
+from models_ml.features import FEATURE_TABLE
 from models_ml.uplift_model import MODEL_NAME, ProvenUplift, UpliftChampion, load_champion
 from scripts import arguments, database, warehouse
 
 SCORE_LOCK = 20260433
+# Bounds the memory of the features.
+CHUNK_ROWS = 100_000
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +46,7 @@ def score_uplift(business_date: date, model_name: str = MODEL_NAME) -> UpliftSco
 
     Raises:
         LookupError: marts.fct_churn_feature has no rows for the date.
-        MissingFeatureError: it lacks a feature of the champion.
+        psycopg.errors.UndefinedColumn: it lacks a feature of the champion (named).
     """
     champion = load_champion(model_name)
     if champion is None:
@@ -80,16 +85,16 @@ def _score(
     connection: psycopg.Connection[Any], business_date: date, champion: UpliftChampion
 ) -> UpliftScoringResult:
     proof = champion.uplift.proof
-    frame = read_features(connection, [business_date], proof.features)
-    if frame.empty:
+    chunks = _observed(connection, business_date, proof.features)
+    scored = [uplift_frame(champion.uplift, chunk) for chunk in chunks]
+    scores = pd.concat(scored) if scored else pd.DataFrame()
+    if scores.empty:
         raise LookupError(f"{FEATURE_TABLE} has no rows for {business_date}")
-    scores = uplift_frame(champion.uplift, frame)
     rows = scores.assign(
         business_date=business_date,
         model_version=champion.version,
         feature_hash=proof.feature_hash,
     )
-    buffer = BytesIO(rows.to_csv(index=False, header=False).encode())
     with (
         connection.cursor() as cursor,
         cursor.copy(
@@ -97,10 +102,32 @@ def _score(
             " model_version, feature_hash) from stdin (format csv)"
         ) as copy,
     ):
-        copy.write(buffer.getbuffer())
+        copy.write(rows.to_csv(index=False, header=False))
     return UpliftScoringResult(
         "scored", champion.version, len(scores), int(scores["is_sleeping_dog"].sum())
     )
+
+
+def _observed(
+    connection: psycopg.Connection[Any], business_date: date, names: Sequence[str]
+) -> Iterator[pd.DataFrame]:
+    """Yield the customers observed on the date with their features, CHUNK_ROWS at a time."""
+    query = sql.SQL(
+        "copy (select customer_id, {features} from {churn_feature}"
+        " where observation_date = %(business_date)s) to stdout (format csv, header)"
+    ).format(
+        features=sql.SQL(", ").join(map(sql.Identifier, names)),
+        churn_feature=sql.Identifier(*FEATURE_TABLE.split(".")),
+    )
+    with tempfile.TemporaryFile() as file:
+        with (
+            connection.cursor() as cursor,
+            cursor.copy(query, {"business_date": business_date}) as copy,
+        ):
+            for block in copy:
+                file.write(block)
+        file.seek(0)
+        yield from pd.read_csv(file, chunksize=CHUNK_ROWS, **csv_options(names))
 
 
 def _scored_before(

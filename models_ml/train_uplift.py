@@ -173,7 +173,10 @@ def _shortage(arms: Experiment, parameters: UpliftParameters) -> str | None:
             (leavers, "leaver(s)", parameters.minimum_arm_leavers),
         ):
             if count < needed:
-                return f"too few to compare: {count} {name} {what}, {needed} needed"
+                return (
+                    f"too few to compare: {count} {name} {what}, {needed} needed (of campaigns"
+                    f" with {parameters.minimum_campaign_controls} called and as many controls)"
+                )
     return None
 
 

@@ -180,21 +180,35 @@ def train_uplift_model(business_date: date) -> None:
 
 
 def score(business_date: date) -> None:
-    """Append tonight's churn scores; without a champion there are none, and the list says so.
-
-    Uplift is scored as well while it ranks calls better than risk.
-    """
+    """Append tonight's churn scores; without a champion there are none, and the list says so."""
     from models_ml.score import score_customers
-    from models_ml.score_uplift import score_uplift
 
     with _step("score", business_date, Role.SCORER) as run:
         result = score_customers(business_date)
-        run.counts = {
-            "customers_scored": result.customer_count,
-            "uplift_scored": score_uplift(business_date).customer_count,
-        }
+        run.counts = {"customers_scored": result.customer_count}
         if result.status == "no_champion":
             run.skip("no churn model yet: tonight's list comes from the risk warnings alone")
+
+
+def score_uplift(business_date: date) -> None:
+    """Append what a call would do to each customer, while calls are ranked by that."""
+    from models_ml import score_uplift as uplift
+    from models_ml.stored_files import UnreadableModelError
+
+    with _step("score_uplift", business_date, Role.SCORER) as run:
+        try:
+            result = uplift.score_uplift(business_date)
+        except UnreadableModelError as error:
+            run.skip(
+                f"{error}: calls are ranked by risk until uplift is trained as of a later night"
+            )
+            return
+        run.counts = {
+            "customers_scored": result.customer_count,
+            "sleeping_dogs": result.sleeping_dog_count,
+        }
+        if result.status == "no_champion":
+            run.skip("calls are ranked by risk: uplift has not been shown to rank them better")
 
 
 def decide(business_date: date) -> None:

@@ -20,7 +20,7 @@ EXPERIMENT_COLUMNS = (
     "business_date",
     "customer_id",
     "decision_date",
-    "revisit_tag",
+    "campaign_code",
     "churn_probability",
     "is_treated",
     "has_stayed",
@@ -39,7 +39,8 @@ def planted_experiment(
     anybody; or 15 points of harm to everybody.
     """
     chance = np.random.default_rng(seed)
-    frame = pd.DataFrame({name: chance.normal(100, 20, count).round(2) for name in FEATURE_NAMES})
+    frame = pd.DataFrame(0.0, index=range(count), columns=list(FEATURE_NAMES))
+    frame["tenure_days"] = chance.integers(30, 3000, count)
     frame["star_level"] = chance.integers(1, 4, count)
     frame["overdue_amount"] = chance.uniform(0, 400, count).round(2)
     risk = 0.3 + frame["overdue_amount"] / 1000
@@ -56,7 +57,7 @@ def planted_experiment(
         business_date=NIGHT,
         customer_id=[f"C{number:06d}" for number in chance.permutation(count)],
         decision_date=DECISION_DATE,
-        revisit_tag="churn_warning",
+        campaign_code="churn_warning",
         churn_probability=risk,
         is_treated=is_treated,
         has_stayed=chance.random(count) < stays,
@@ -76,8 +77,8 @@ def fill_marts(experiment: pd.DataFrame, features: pd.DataFrame) -> None:
         )
         connection.execute(
             "create table marts.fct_retention_experiment (business_date date, customer_id text,"
-            " decision_date date, revisit_tag text, churn_probability numeric, is_treated boolean,"
-            " has_stayed boolean)"
+            " decision_date date, campaign_code text, churn_probability numeric,"
+            " is_treated boolean, has_stayed boolean)"
         )
         copy_into(connection, "fct_retention_experiment", experiment[list(EXPERIMENT_COLUMNS)])
         observed = features.rename(columns={"decision_date": "observation_date"})

@@ -59,7 +59,7 @@ def test_the_experiment_of_another_night_is_refused(warehouse_db: str) -> None:
 def test_each_campaign_weighs_the_same_in_both_arms() -> None:
     experiment = _campaigns(churn_warning=(300, 30), risk_soothing=(80, 20))
     arms = comparable(experiment, 20, seed=1)
-    counts = arms.frame.groupby(["revisit_tag", "is_treated"]).size().to_dict()
+    counts = arms.frame.groupby(["campaign_code", "is_treated"]).size().to_dict()
     assert counts == {
         ("churn_warning", True): 120,
         ("churn_warning", False): 30,
@@ -75,7 +75,7 @@ def test_each_campaign_weighs_the_same_in_both_arms() -> None:
 def test_a_campaign_with_too_few_on_one_side_takes_no_part(called: int, controls: int) -> None:
     experiment = _campaigns(churn_warning=(20, 20), risk_soothing=(called, controls))
     arms = comparable(experiment, 20, seed=1)
-    assert set(arms.frame["revisit_tag"]) == {"churn_warning"}
+    assert set(arms.frame["campaign_code"]) == {"churn_warning"}
     assert len(arms.frame) == 40
 
 
@@ -90,7 +90,7 @@ def _campaigns(**arms: tuple[int, int]) -> Experiment:
     """Return customers of campaigns, so many called and so many controls."""
     frame = pd.DataFrame(
         [
-            {"revisit_tag": campaign, "is_treated": is_treated, "churn_probability": 0.1}
+            {"campaign_code": campaign, "is_treated": is_treated, "churn_probability": 0.1}
             for campaign, counts in arms.items()
             for is_treated, count in zip((True, False), counts, strict=True)
             for _ in range(count)

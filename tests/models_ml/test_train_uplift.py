@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -21,7 +22,7 @@ from models_ml.uplift import Judgement, RankingComparison, SleepingDogs
 from scripts import database, nightly_steps
 from scripts.warehouse import Role
 from tests.models_ml.conftest import copy_into
-from tests.models_ml.planted import NIGHT, fill_marts, planted_experiment
+from tests.models_ml.planted import DECISION_DATE, NIGHT, fill_marts, planted_experiment
 
 VERDICTS = "select * from ml.uplift_verdict order by judged_at"
 SCORES = "select * from ml.uplift_score order by model_version, customer_id"
@@ -53,7 +54,8 @@ def test_proven_uplift_ranks_and_is_scored_once(model_name: str) -> None:
     assert train_uplift_model(NIGHT, model_name) == verdict
     [stored] = database.fetch_all(Role.SCORER, VERDICTS)
     assert stored["measures"] == measures
-    assert registry.champion_version(model_name) == "1"
+    champion_now = uplift_model.load_champion(model_name)
+    assert champion_now is not None and champion_now.version == "1"
 
     tonight = planted.assign(decision_date=NIGHT)[::-1]
     add_features(tonight)
@@ -79,14 +81,14 @@ def test_harm_to_everybody_is_no_reason_to_rank_by_uplift(model_name: str) -> No
     """The model is kept for comparison; nobody sleeps while risk ranks, and nothing is scored."""
     planted = planted_experiment(1500, effect="harm", seed=2)
     fill_marts(planted, planted)
-    before(model_name)
+    champion(model_name)
     verdict = train_uplift_model(NIGHT, model_name)
     assert (verdict.ranking, verdict.model_version) == ("risk", "2")
     assert verdict.reason.startswith("uplift does not beat risk: ")
     measures: Any = verdict.measures
     assert measures["sleeping dogs"]["effect"]["high"] < 0  # there are some
     assert not verdict.has_sleeping_dogs
-    assert registry.champion_version(model_name) is None  # the one before has been withdrawn
+    assert uplift_model.load_champion(model_name) is None  # the one before has been withdrawn
     assert score_uplift(NIGHT, model_name).status == "no_champion"
     assert database.fetch_all(Role.SCORER, SCORES) == []
 
@@ -98,12 +100,15 @@ def test_too_few_controls_change_nothing_but_the_verdict(model_name: str) -> Non
     verdict = train_uplift_model(NIGHT, model_name)
     controls = 1500 - int(planted["is_treated"].sum())
     assert controls < 200
-    assert verdict.reason == f"too few to compare: {controls} control customer(s), 200 needed"
+    assert verdict.reason == (
+        f"too few to compare: {controls} control customer(s), 200 needed"
+        " (of campaigns with 20 called and as many controls)"
+    )
     assert (verdict.ranking, verdict.model_version, verdict.measures) == ("risk", None, {})
     assert verdict.control_count == controls
     assert train_uplift_model(NIGHT, model_name) == verdict
     assert len(database.fetch_all(Role.SCORER, VERDICTS)) == 1
-    assert registry.champion_version(model_name) is None
+    assert uplift_model.load_champion(model_name) is None
 
 
 @pytest.mark.usefixtures("warehouse_db")
@@ -133,45 +138,55 @@ def test_an_older_experiment_does_not_undo_a_later_verdict(model_name: str) -> N
 
 
 @pytest.mark.usefixtures("warehouse_db")
-def test_the_step_says_what_ranks_and_why(model_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_steps_say_what_ranks_and_why(model_name: str) -> None:
     nightly_steps.train_uplift_model(NIGHT)
-    planted = planted_experiment(40, effect="none", seed=5)
+    planted = planted_experiment(100, effect="none", seed=5)
     fill_marts(planted, planted)
     nightly_steps.train_uplift_model(NIGHT)
-    skipped, judged = database.fetch_all(
-        None, "select status, message, counts from ops.step_run order by started_at"
+    nightly_steps.score_uplift(NIGHT)
+    champion(uplift_model.MODEL_NAME)
+    nightly_steps.score_uplift(DECISION_DATE)
+    shutil.rmtree(registry.artifact_dir())
+    nightly_steps.score_uplift(DECISION_DATE)
+    registry.set_champion(uplift_model.MODEL_NAME, None)
+
+    runs = database.fetch_all(
+        None, "select step, status, message, counts from ops.step_run order by step_run_id"
     )
-    assert (skipped["status"], judged["status"]) == ("skipped", "success")
-    assert "no night has decided" in skipped["message"]
+    absent, judged, unproven, scored, lost = runs
+    statuses = [run["status"] for run in runs]
+    assert statuses == ["skipped", "success", "skipped", "success", "skipped"]
+    assert "no night has decided" in absent["message"]
     assert judged["message"].startswith("calls are ranked by risk: too few to compare: ")
     called = int(planted["is_treated"].sum())
     assert judged["counts"] == {
         "model_version": None,
         "called_customers": called,
-        "control_customers": 40 - called,
+        "control_customers": 100 - called,
     }
+    assert unproven["message"].startswith("calls are ranked by risk: uplift has not been shown")
+    assert scored["counts"]["customers_scored"] == 100
+    assert "calls are ranked by risk until uplift is trained" in lost["message"]
 
 
 @pytest.mark.parametrize(
     ("changed", "shortage"),
     [
-        ({}, None),
-        ({"minimum_arm_customers": 31}, "30 called customer(s), 31 needed"),
-        ({"minimum_arm_leavers": 6}, "5 called leaver(s), 6 needed"),
-        ({"minimum_arm_customers": 30}, None),
+        ({"minimum_arm_customers": 31}, "30 {arm} customer(s), 31 needed"),
+        ({"minimum_arm_leavers": 6}, "5 {arm} leaver(s), 6 needed"),
     ],
 )
-def test_both_arms_need_customers_and_leavers(
-    changed: dict[str, int], shortage: str | None
-) -> None:
-    parameters = replace(
-        read_parameters(), **{"minimum_arm_customers": 30, "minimum_arm_leavers": 5} | changed
-    )
-    arms = counted_arms(called=(25, 5), controls=(30, 5))
-    found = train_uplift._shortage(arms, parameters)
-    assert found == (shortage and f"too few to compare: {shortage}")
-    swapped = train_uplift._shortage(counted_arms(called=(30, 5), controls=(25, 5)), parameters)
-    assert swapped == (found and found.replace("called", "control"))
+def test_both_arms_need_customers_and_leavers(changed: dict[str, int], shortage: str) -> None:
+    enough = replace(read_parameters(), minimum_arm_customers=30, minimum_arm_leavers=5)
+    for arm, called, controls in (
+        ("called", (25, 5), (31, 6)),
+        ("control", (31, 6), (25, 5)),
+    ):
+        arms = counted_arms(called, controls)
+        assert train_uplift._shortage(arms, enough) is None
+        found = train_uplift._shortage(arms, replace(enough, **changed))
+        assert found is not None
+        assert found.startswith(f"too few to compare: {shortage.format(arm=arm)}")
 
 
 def test_what_cannot_be_measured_beats_nothing() -> None:
@@ -200,7 +215,7 @@ def test_parameters_are_those_of_the_seed() -> None:
 
 @pytest.mark.usefixtures("warehouse_db")
 def test_a_champion_whose_files_were_changed_is_refused(model_name: str) -> None:
-    before(model_name)
+    champion(model_name)
     [proof] = registry.artifact_dir().rglob(uplift_model.PROOF_FILE)
     model_file = proof.parent / uplift.METADATA_FILE
     model_file.write_text(model_file.read_text().replace("{", "{ ", 1))
@@ -211,7 +226,7 @@ def test_a_champion_whose_files_were_changed_is_refused(model_name: str) -> None
         score_uplift(NIGHT, model_name)
 
 
-def before(model_name: str) -> None:
+def champion(model_name: str) -> None:
     """Make a small model the champion."""
     planted = planted_experiment(60, effect="none", seed=6)
     arms = Experiment(planted, "hash")

@@ -53,24 +53,13 @@ published_list as (
     from call_task
 ),
 
--- A control who would not have found a place on the list is compared with nobody on it.
-list_cut as (
-    select
-        decision_date,
-        revisit_tag,
-        max(priority_score) as highest_dropped_score
-    from decided
-    where drop_reason = 'over_capacity'
-    group by decision_date, revisit_tag
-),
-
+-- A control is dropped for that alone: he would have been called.
 participation as (
     select
         decided.*,
         decided.is_eligible as is_treated
     from decided
     inner join published_list using (decision_date, revisit_tag)
-    left join list_cut using (decision_date, revisit_tag)
     left join call_task
         on
             decided.decision_date = call_task.business_date
@@ -78,10 +67,7 @@ participation as (
             and decided.revisit_tag = call_task.revisit_tag
     where
         (decided.is_eligible and call_task.call_task_id is not null)
-        or (
-            decided.drop_reason in ('global_control', 'campaign_control')
-            and decided.priority_score > coalesce(list_cut.highest_dropped_score, '-infinity')
-        )
+        or decided.drop_reason in ('global_control', 'campaign_control')
 ),
 
 -- What is decided later depends on whether the customer was called at first.
@@ -96,7 +82,7 @@ final as (
         {{ business_date() }} as business_date,
         first_participation.customer_id,
         first_participation.decision_date,
-        first_participation.revisit_tag,
+        first_participation.revisit_tag as campaign_code,
         first_participation.drop_reason as control_group,
         first_participation.churn_probability,
         first_participation.is_treated,
