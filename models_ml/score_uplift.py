@@ -21,7 +21,7 @@ from psycopg import sql
 
 from models_ml.experiment import csv_options
 from models_ml.features import FEATURE_TABLE
-from models_ml.uplift_model import MODEL_NAME, ProvenUplift, UpliftChampion, load_champion
+from models_ml.uplift_model import MODEL_NAME, JudgedUplift, UpliftChampion, load_champion
 from scripts import arguments, database, warehouse
 
 SCORE_LOCK = 20260433
@@ -69,14 +69,14 @@ def score_uplift(business_date: date, model_name: str = MODEL_NAME) -> UpliftSco
     return result
 
 
-def uplift_frame(proven: ProvenUplift, frame: pd.DataFrame) -> pd.DataFrame:
+def uplift_frame(judged: JudgedUplift, frame: pd.DataFrame) -> pd.DataFrame:
     """Return `customer_id`, `uplift` and `is_sleeping_dog` for each row."""
-    effect = proven.model.effect(frame[list(proven.proof.features)])
+    effect = judged.model.effect(frame[list(judged.features)])
     return pd.DataFrame(
         {
             "customer_id": frame["customer_id"].to_numpy(),
             "uplift": effect,
-            "is_sleeping_dog": (effect < 0) & proven.proof.has_sleeping_dogs,
+            "is_sleeping_dog": (effect < 0) & judged.verdict.has_sleeping_dogs,
         }
     )
 
@@ -84,8 +84,7 @@ def uplift_frame(proven: ProvenUplift, frame: pd.DataFrame) -> pd.DataFrame:
 def _score(
     connection: psycopg.Connection[Any], business_date: date, champion: UpliftChampion
 ) -> UpliftScoringResult:
-    proof = champion.uplift.proof
-    chunks = _observed(connection, business_date, proof.features)
+    chunks = _observed(connection, business_date, champion.uplift.features)
     scored = [uplift_frame(champion.uplift, chunk) for chunk in chunks]
     scores = pd.concat(scored) if scored else pd.DataFrame()
     if scores.empty:
@@ -93,7 +92,7 @@ def _score(
     rows = scores.assign(
         business_date=business_date,
         model_version=champion.version,
-        feature_hash=proof.feature_hash,
+        feature_hash=champion.uplift.feature_hash,
     )
     with (
         connection.cursor() as cursor,

@@ -21,7 +21,7 @@ import math
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -31,7 +31,7 @@ from models_ml.evaluate import Estimate
 from models_ml.experiment import Experiment, NoExperiment, comparable, read_experiment
 from models_ml.features import FEATURE_NAMES
 from models_ml.uplift import LEARNERS, Judgement, RankingComparison, fit_uplift, judge
-from models_ml.uplift_model import MODEL_NAME, Measures, Proof, ProvenUplift, register
+from models_ml.uplift_model import MODEL_NAME, JudgedUplift, Measures, Verdict, register
 from scripts import arguments, database, warehouse
 
 PARAMETER_SEED = warehouse.PROJECT_DIR / "seeds" / "uplift_parameter.csv"
@@ -51,21 +51,6 @@ class UpliftParameters:
     minimum_arm_customers: int
     minimum_arm_leavers: int
     random_seed: int
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the priority of calls is made of from a training on: a row of ml.uplift_verdict."""
-
-    business_date: date
-    experiment_hash: str
-    ranking: Literal["uplift", "risk"]
-    reason: str
-    model_version: str | None
-    has_sleeping_dogs: bool
-    treated_count: int
-    control_count: int
-    measures: Measures
 
 
 def read_parameters(seed: Path = PARAMETER_SEED) -> UpliftParameters:
@@ -119,10 +104,9 @@ def _judge(
         experiment_hash=experiment_hash,
         ranking="risk",
         reason=_shortage(arms, parameters) or "",
-        model_version=None,
-        has_sleeping_dogs=False,
         treated_count=treated_count,
         control_count=len(arms.treated) - treated_count,
+        has_sleeping_dogs=False,
         measures={},
     )
     if undecided.reason:
@@ -147,18 +131,8 @@ def _train(
         has_sleeping_dogs=is_better and judgement.sleeping_dogs.are_found,
         measures=_measures(judgement),
     )
-    proof = Proof(
-        business_date=verdict.business_date,
-        experiment_hash=verdict.experiment_hash,
-        features=FEATURE_NAMES,
-        treated_count=verdict.treated_count,
-        control_count=verdict.control_count,
-        measures=verdict.measures,
-        has_sleeping_dogs=verdict.has_sleeping_dogs,
-        seed=seed,
-    )
     model = fit_uplift(*rows, learner=LEARNERS[0], seed=seed)
-    version = register(ProvenUplift(model, proof), verdict.reason, model_name)
+    version = register(JudgedUplift(model, FEATURE_NAMES, seed, verdict), model_name)
     registry.set_champion(model_name, version if is_better else None)
     return replace(verdict, model_version=version)
 

@@ -1,13 +1,13 @@
-"""The uplift model as it is registered: how effects are predicted, and what they were proven on."""
+"""The uplift model as it is registered: how effects are predicted, and the verdict on it."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from models_ml import registry, uplift
 from models_ml.features import feature_hash
@@ -15,36 +15,48 @@ from models_ml.stored_files import UnreadableModelError, require_files, require_
 from models_ml.uplift import UpliftModel
 
 MODEL_NAME = "uplift"
-PROOF_FILE = "proof.json"
+VERDICT_FILE = "verdict.json"
 
 Measures = dict[str, dict[str, dict[str, float | None]]]
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What a model was made from, and how it ranks.
+class Verdict:
+    """What the priority of calls is made of from a training on: a row of ml.uplift_verdict.
 
     Attributes:
         business_date: when the outcomes were known.
-        experiment_hash: of the customers and parameters, as in ml.uplift_verdict.
-        features: the columns in use.
-        treated_count: customers whose call was handed to the dialer.
-        control_count: customers held out.
-        measures: by ranking and measure the value with both ends of its 95 % interval.
-        has_sleeping_dogs: the effect measured among those it expects to be harmed is below zero.
-        seed: of everything drawn.
-        model_sha256: of the model's own metadata; set when the model is saved.
+        experiment_hash: of the customers and parameters that were judged.
+        ranking: uplift where it was shown to rank better than risk.
+        reason: why.
+        treated_count: customers judged whose call was handed to the dialer.
+        control_count: customers judged who were held out.
+        has_sleeping_dogs: the effect measured among those expected to be harmed is below zero.
+        measures: by ranking and measure the value with both ends of its 95 % interval; None for
+            what could not be measured.
+        model_version: in the registry; None where there were too few customers, or before it is
+            registered.
     """
 
     business_date: date
     experiment_hash: str
-    features: tuple[str, ...]
+    ranking: Literal["uplift", "risk"]
+    reason: str
     treated_count: int
     control_count: int
-    measures: Measures
     has_sleeping_dogs: bool
+    measures: Measures
+    model_version: str | None = None
+
+
+@dataclass(frozen=True)
+class JudgedUplift:
+    """An uplift model, the columns it reads, the seed of all that was drawn, the verdict on it."""
+
+    model: UpliftModel
+    features: tuple[str, ...]
     seed: int
-    model_sha256: str = ""
+    verdict: Verdict
 
     @property
     def feature_hash(self) -> str:
@@ -53,19 +65,11 @@ class Proof:
 
 
 @dataclass(frozen=True)
-class ProvenUplift:
-    """An uplift model with its proof."""
-
-    model: UpliftModel
-    proof: Proof
-
-
-@dataclass(frozen=True)
 class UpliftChampion:
     """The model to score with, and its version in the registry."""
 
     version: str
-    uplift: ProvenUplift
+    uplift: JudgedUplift
 
 
 def load_champion(model_name: str = MODEL_NAME) -> UpliftChampion | None:
@@ -79,62 +83,64 @@ def load_champion(model_name: str = MODEL_NAME) -> UpliftChampion | None:
         return None if found is None else UpliftChampion(found.version, load(found.folder))
 
 
-def register(proven: ProvenUplift, reason: str, model_name: str = MODEL_NAME) -> str:
+def register(judged: JudgedUplift, model_name: str = MODEL_NAME) -> str:
     """Register a new version, which is not champion yet; return it."""
-    proof = proven.proof
+    verdict = judged.verdict
     with tempfile.TemporaryDirectory() as directory:
-        save(proven, Path(directory))
+        save(judged, Path(directory))
         return registry.register_folder(
             Path(directory),
             registry.Registration(
                 model_name=model_name,
-                run_name=f"{model_name} {proof.business_date}",
+                run_name=f"{model_name} {verdict.business_date}",
                 purpose="What a call does to the probability that a customer stays.",
-                reason=reason,
-                metrics=_figures(proof.measures),
+                reason=verdict.reason,
+                metrics=_figures(verdict.measures),
                 parameters={
-                    "seed": str(proof.seed),
-                    "treated_count": str(proof.treated_count),
-                    "control_count": str(proof.control_count),
-                    "features": ", ".join(proof.features),
-                    "feature_hash": proof.feature_hash,
-                    "experiment_hash": proof.experiment_hash,
+                    "seed": str(judged.seed),
+                    "treated_count": str(verdict.treated_count),
+                    "control_count": str(verdict.control_count),
+                    "features": ", ".join(judged.features),
+                    "feature_hash": judged.feature_hash,
+                    "experiment_hash": verdict.experiment_hash,
                 },
-                tags={"business_date": str(proof.business_date), "verdict": reason},
+                tags={"business_date": str(verdict.business_date), "ranking": verdict.ranking},
             ),
         )
 
 
-def save(proven: ProvenUplift, directory: Path) -> None:
-    """Write model and proof into `directory`."""
-    uplift.save_uplift(proven.model, directory)
-    proof = replace(proven.proof, model_sha256=sha256(directory / uplift.METADATA_FILE))
-    text = json.dumps(asdict(proof), indent=2, default=date.isoformat)
-    (directory / PROOF_FILE).write_text(text, encoding="utf-8")
+def save(judged: JudgedUplift, directory: Path) -> None:
+    """Write the model and the verdict on it into `directory`."""
+    uplift.save_uplift(judged.model, directory)
+    stored = {
+        "features": judged.features,
+        "seed": judged.seed,
+        "verdict": asdict(judged.verdict),
+        "model_sha256": sha256(directory / uplift.METADATA_FILE),
+    }
+    text = json.dumps(stored, indent=2, default=date.isoformat)
+    (directory / VERDICT_FILE).write_text(text, encoding="utf-8")
 
 
-def load(directory: Path) -> ProvenUplift:
+def load(directory: Path) -> JudgedUplift:
     """Read what `save` wrote.
 
     Raises:
         UnreadableModelError: a file is missing, is not the one that was saved, or is not of this
             version of the code.
     """
-    require_files(directory, [PROOF_FILE, uplift.METADATA_FILE])
-    file = directory / PROOF_FILE
+    require_files(directory, [VERDICT_FILE, uplift.METADATA_FILE])
+    file = directory / VERDICT_FILE
     try:
-        stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        proof = Proof(
-            **stored
-            | {
-                "business_date": date.fromisoformat(stored["business_date"]),
-                "features": tuple(stored["features"]),
-            }
-        )
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        given = date.fromisoformat(stored["verdict"]["business_date"])
+        verdict = Verdict(**stored["verdict"] | {"business_date": given})
+        features, seed = tuple(stored["features"]), int(stored["seed"])
+        saved_sha256 = str(stored["model_sha256"])
     except (KeyError, TypeError, ValueError) as error:
-        raise UnreadableModelError(f"{file} is not this version's proof: {error!r}") from error
-    require_same(directory / uplift.METADATA_FILE, proof.model_sha256)
-    return ProvenUplift(uplift.load_uplift(directory), proof)
+        raise UnreadableModelError(f"{file} is not this version's verdict: {error!r}") from error
+    require_same(directory / uplift.METADATA_FILE, saved_sha256)
+    return JudgedUplift(uplift.load_uplift(directory), features, seed, verdict)
 
 
 def _figures(measures: Measures) -> dict[str, float]:

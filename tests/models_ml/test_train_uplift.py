@@ -216,13 +216,13 @@ def test_parameters_are_those_of_the_seed() -> None:
 @pytest.mark.usefixtures("warehouse_db")
 def test_a_champion_whose_files_were_changed_is_refused(model_name: str) -> None:
     champion(model_name)
-    [proof] = registry.artifact_dir().rglob(uplift_model.PROOF_FILE)
-    model_file = proof.parent / uplift.METADATA_FILE
+    [verdict] = registry.artifact_dir().rglob(uplift_model.VERDICT_FILE)
+    model_file = verdict.parent / uplift.METADATA_FILE
     model_file.write_text(model_file.read_text().replace("{", "{ ", 1))
     with pytest.raises(UnreadableModelError, match="is not the file that was saved"):
         score_uplift(NIGHT, model_name)
-    proof.write_text("{}")
-    with pytest.raises(UnreadableModelError, match=r"proof\.json is not this version's proof"):
+    verdict.write_text("{}")
+    with pytest.raises(UnreadableModelError, match=r"verdict\.json is not this version's verdict"):
         score_uplift(NIGHT, model_name)
 
 
@@ -231,21 +231,21 @@ def champion(model_name: str) -> None:
     planted = planted_experiment(60, effect="none", seed=6)
     arms = Experiment(planted, "hash")
     model = uplift.fit_uplift(arms.features, arms.treated, arms.outcome, seed=1)
-    proof = uplift_model.Proof(
+    verdict = uplift_model.Verdict(
         business_date=NIGHT - timedelta(days=30),
         experiment_hash="hash",
-        features=FEATURE_NAMES,
+        ranking="uplift",
+        reason="test",
         treated_count=30,
         control_count=30,
-        measures={"T less risk": {"qini": {"value": 0.1, "low": 0.05, "high": None}}},
         has_sleeping_dogs=True,
-        seed=1,
+        measures={"T less risk": {"qini": {"value": 0.1, "low": 0.05, "high": None}}},
     )
-    version = uplift_model.register(uplift_model.ProvenUplift(model, proof), "test", model_name)
-    registry.set_champion(model_name, version)
+    judged = uplift_model.JudgedUplift(model, FEATURE_NAMES, 1, verdict)
+    registry.set_champion(model_name, uplift_model.register(judged, model_name))
     loaded = uplift_model.load_champion(model_name)
     assert loaded is not None
-    assert replace(loaded.uplift.proof, model_sha256="") == proof
+    assert (loaded.uplift.verdict, loaded.uplift.features) == (verdict, FEATURE_NAMES)
 
 
 def add_features(frame: pd.DataFrame) -> None:
