@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,13 +44,11 @@ from models_ml.table import (
     read_table,
     same_value,
 )
-from models_ml.uplift import compare_rankings, cross_fitted_uplift, uplift_intervals
+from models_ml.uplift import LEARNERS, judge
 
 TRAINING_SHARE = 0.7
 DEFAULT_SEED = 20261120
 DEFAULT_FOLDS = 5
-UPLIFT_SHARE = 0.3
-UPLIFT_LEARNERS: tuple[Literal["T", "X"], ...] = ("T", "X")
 
 Estimates = dict[str, Estimate]
 
@@ -96,7 +94,7 @@ class Report:
 
     def to_json(self) -> str:
         """Return one object: each metric with its interval, then what it was measured on."""
-        best = self.uplift.get(UPLIFT_LEARNERS[0], {})
+        best = self.uplift.get(LEARNERS[0], {})
         content = {
             **{name: asdict(estimate) for name, estimate in (self.metrics | best).items()},
             "baseline": {name: asdict(estimate) for name, estimate in self.baseline.items()},
@@ -290,24 +288,9 @@ def _uplift(
     """Measure both learners, the ranking by the label's probability, and what T adds to it."""
     assert table.treatment is not None  # noqa: S101 - there are arms
     treated = (table.treatment == arms.treated).to_numpy(dtype=np.bool_)
-    outcome = table.is_positive
-    measured: dict[str, Estimates] = {}
-    effects = {
-        kind: cross_fitted_uplift(
-            table.features, treated, outcome, learner=kind, seed=seed, folds=fold_count
-        )
-        for kind in UPLIFT_LEARNERS
-    }
-    for name, ranking in (effects | {"risk": risk}).items():
-        measured[name] = uplift_intervals(ranking, treated, outcome, k=UPLIFT_SHARE, seed=seed)
-    added = compare_rankings(
-        effects[UPLIFT_LEARNERS[0]], risk, treated, outcome, k=UPLIFT_SHARE, seed=seed
-    )
-    measured[f"{UPLIFT_LEARNERS[0]} less risk"] = {
-        "uplift_at_k": added.uplift_at_k,
-        "qini": added.qini,
-    }
-    return measured
+    return judge(
+        table.features, treated, table.is_positive, risk, seed=seed, folds=fold_count
+    ).measures
 
 
 def _rows_of(table: Table, rows: NDArray[np.int64]) -> Table:

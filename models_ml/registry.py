@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 MODEL_NAME = "churn"
+PURPOSE = "Probability that a customer leaves within the label horizon."
 CHAMPION = "champion"
 ARTIFACT_PATH = "model"
 MODEL_CARD_FILE = "model_card.md"
@@ -87,7 +88,7 @@ def register(
     with tempfile.TemporaryDirectory() as directory:
         save(model, Path(directory))
         client.log_artifacts(run.info.run_id, directory, ARTIFACT_PATH)
-    _create_registered_model(client, model_name)
+    _create_registered_model(client, model_name, PURPOSE)
     version = client.create_model_version(
         model_name,
         source=f"{run.info.artifact_uri}/{ARTIFACT_PATH}",
@@ -100,6 +101,82 @@ def register(
     if is_champion:
         client.set_registered_model_alias(model_name, CHAMPION, str(version.version))
     return str(version.version)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What the registry is told of a model whose files lie in a folder.
+
+    Attributes:
+        model_name: under which it gets a version.
+        run_name: of the run that made it.
+        purpose: what models of this name say.
+        reason: why it is, or is not, to be used.
+        metrics: figures to compare runs by.
+        parameters: what to filter runs by.
+        tags: the same.
+    """
+
+    model_name: str
+    run_name: str
+    purpose: str
+    reason: str
+    metrics: dict[str, float]
+    parameters: dict[str, str]
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ChampionFolder:
+    """The files of a champion, and its version."""
+
+    version: str
+    folder: Path
+
+
+def register_folder(folder: Path, registration: Registration) -> str:
+    """Log the files of `folder` as a run and register it as a new version; return the version."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    client, name = _client(), registration.model_name
+    run = client.create_run(_experiment_id(client, name), run_name=registration.run_name)
+    client.log_batch(
+        run.info.run_id,
+        metrics=[Metric(key, value, 0, 0) for key, value in registration.metrics.items()],
+        params=[Param(key, value) for key, value in registration.parameters.items()],
+        tags=[RunTag(key, value) for key, value in registration.tags.items()],
+    )
+    client.log_artifacts(run.info.run_id, str(folder), ARTIFACT_PATH)
+    _create_registered_model(client, name, registration.purpose)
+    version = client.create_model_version(
+        name,
+        source=f"{run.info.artifact_uri}/{ARTIFACT_PATH}",
+        run_id=run.info.run_id,
+        description=registration.reason,
+    )
+    client.set_terminated(run.info.run_id)
+    return str(version.version)
+
+
+def set_champion(model_name: str, version: str | None) -> None:
+    """Make `version` the champion; with None there is no champion any more."""
+    client = _client()
+    if version is not None:
+        client.set_registered_model_alias(model_name, CHAMPION, version)
+    elif _champion(model_name) is not None:
+        client.delete_registered_model_alias(model_name, CHAMPION)
+
+
+def download_champion(model_name: str, directory: Path) -> ChampionFolder | None:
+    """Fetch the champion's files into `directory`; None when there is no champion.
+
+    Raises:
+        UnreadableModelError: it is registered, but its files are gone.
+    """
+    version = _champion(model_name)
+    if version is None:
+        return None
+    return ChampionFolder(str(version.version), _download(version, directory))
 
 
 def tracking_uri() -> str:
@@ -166,11 +243,9 @@ def _experiment_id(client: MlflowClient, name: str) -> str:
     return str(client.create_experiment(name, artifact_location=location.as_uri()))
 
 
-def _create_registered_model(client: MlflowClient, name: str) -> None:
+def _create_registered_model(client: MlflowClient, name: str, purpose: str) -> None:
     if not client.search_registered_models(f"name = '{name}'"):
-        client.create_registered_model(
-            name, description="Probability that a customer leaves within the label horizon."
-        )
+        client.create_registered_model(name, description=purpose)
 
 
 def _log_metadata(client: MlflowClient, run_id: str, metadata: ModelMetadata, reason: str) -> None:

@@ -17,21 +17,23 @@ import numpy as np
 import pandas as pd
 import xgboost as xgb
 from numpy.typing import NDArray
+from scipy.special import expit
 
+from models_ml.encoding import Encoding, Standardisation
 from models_ml.evaluate import RESAMPLES, Estimate, bootstrap, percentile_interval
+from models_ml.features import Matrix
 from models_ml.stored_files import require_files, require_same, sha256
 
 Learner = Literal["T", "X"]
+LEARNERS: tuple[Learner, ...] = ("T", "X")
 Floats = NDArray[np.float64]
-Matrix = NDArray[np.float32]
 
 METADATA_FILE = "uplift.json"
 BASELINE_FILE = "uplift_baseline.ubj"
+DIFFERENCE_FILE = "uplift_difference.ubj"
 ARM_FILES = ("uplift_treated.ubj", "uplift_controls.ubj")
 DEFAULT_SHARE = 0.3
-# A level of a text column gets a column of its own from this many rows on.
-MINIMUM_LEVEL_ROWS = 50
-INNER_FOLDS = 3
+INNER_FOLDS = 5
 MAXIMUM_TREES = 300
 EARLY_STOPPING_TREES = 30
 # Effects are small beside the noise of one outcome: shallow trees and heavy leaves.
@@ -46,54 +48,43 @@ TREE_PARAMETERS: dict[str, Any] = {
     "reg_lambda": 10.0,
 }
 OUTCOME_PARAMETERS = TREE_PARAMETERS | {"objective": "binary:logistic", "eval_metric": "logloss"}
-# A leaf's weight is here its number of rows, above it is rows * rate * (1 - rate).
+# A leaf's weight is here rows * rate * (1 - rate) / 4 with arms of the same size.
+DIFFERENCE_PARAMETERS = TREE_PARAMETERS | {
+    "base_score": 0.0,
+    "disable_default_eval_metric": True,
+    "min_child_weight": 20.0,
+}
+# And here its number of rows.
 EFFECT_PARAMETERS = TREE_PARAMETERS | {
     "objective": "reg:squarederror",
     "eval_metric": "rmse",
     "min_child_weight": 100.0,
 }
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How a frame becomes numbers: numeric columns as they are, one column for each level of text.
-
-    `levels` is None for a numeric column. A level that was rare or unknown at fitting has no column
-    of its own, so all columns of its text column are 0; so has a missing one.
-    """
-
-    columns: tuple[str, ...]
-    levels: tuple[tuple[str, ...] | None, ...]
-
-    def matrix(self, features: pd.DataFrame) -> Matrix:
-        """Return rows by encoded columns; NaN for a missing number.
-
-        Raises:
-            ValueError: a column is missing (named).
-        """
-        missing = [name for name in self.columns if name not in features]
-        if missing:
-            raise ValueError(f"features are missing: {', '.join(missing)}")
-        parts = [
-            _encoded(features[name], levels)
-            for name, levels in zip(self.columns, self.levels, strict=True)
-        ]
-        return np.column_stack(parts).astype(np.float32)
+RIDGE_PENALTIES = 10.0 ** np.arange(0.0, 5.5, 0.5)
+LINE_SHARES = np.linspace(0.0, 1.0, 11)
 
 
 @dataclass(frozen=True)
 class OutcomeModel:
-    """The probability of the outcome in each arm: what both arms share, and what an arm adds.
+    """The probability of the outcome in each arm: what both arms share, and their difference.
 
     Attributes:
-        baseline: the outcome whatever the arm.
-        arms: what the treated and the controls add to the baseline's log odds.
-        shifts: the constant that each arm adds to them.
+        baseline: trees of the outcome whatever the arm.
+        standardisation: of the matrix with the baseline's log odds as its last column.
+        coefficients: the difference as a line of the standardised columns.
+        trees: the difference as trees.
+        line_share: weight of the line, 0 to 1; the trees have the rest.
+        shifts: the constant that each arm adds to the baseline's log odds.
+        treated_share: share of the treated among the rows it was fitted on.
     """
 
     baseline: xgb.Booster
-    arms: tuple[xgb.Booster, xgb.Booster]
+    standardisation: Standardisation
+    coefficients: Floats
+    trees: xgb.Booster
+    line_share: float
     shifts: tuple[float, float]
+    treated_share: float
 
     def probabilities(self, matrix: Matrix, margin: Floats | None = None) -> tuple[Floats, Floats]:
         """Return each row's probability if treated and if not.
@@ -101,11 +92,13 @@ class OutcomeModel:
         `margin` is the baseline's log odds where the baseline that is stored must not be used.
         """
         margin = _margin(self.baseline, matrix) if margin is None else margin
-        treated, controls = (
-            _predicted(arm, xgb.DMatrix(matrix, base_margin=margin + shift))
-            for arm, shift in zip(self.arms, self.shifts, strict=True)
+        line = self.standardisation.apply(_with(matrix, margin)) @ self.coefficients
+        trees = _margin(self.trees, matrix)
+        difference = self.line_share * line + (1.0 - self.line_share) * trees
+        return (
+            expit(margin + self.shifts[0] + (1.0 - self.treated_share) * difference),
+            expit(margin + self.shifts[1] - self.treated_share * difference),
         )
-        return treated, controls
 
 
 @dataclass(frozen=True)
@@ -153,22 +146,26 @@ def fit_uplift(
     learner: Learner = "T",
     seed: int,
 ) -> UpliftModel:
-    """Fit a T-learner (one model of the outcome for each arm) or an X-learner.
+    """Fit a T-learner (a probability of the outcome for each arm) or an X-learner.
 
     Both are those of Künzel, Sekhon, Bickel and Yu, "Metalearners for estimating heterogeneous
-    treatment effects using machine learning", PNAS 116 (2019), with one addition: the two models of
-    the outcome start from one that is fitted on both arms, so that they need to learn only where
-    the arms differ. Two models by themselves make different mistakes about what has nothing to do
-    with the treatment, and those are larger than the effects. Without trees of their own, the arms
-    differ by a constant in log odds.
+    treatment effects using machine learning", PNAS 116 (2019), with one addition: the models of the
+    two arms share all but their difference in log odds. Two models by themselves make different
+    mistakes about what has nothing to do with the treatment, and those are larger than the effects.
+
+    The difference is fitted as Nie and Wager do, "Quasi-oracle estimation of heterogeneous
+    treatment effects", Biometrika 108 (2021), with the likelihood in place of squares: on log odds
+    of rows that their baseline has not seen, once as a ridge line and once as trees, which are
+    blended (their R-stacking). Penalty, number of trees and blend are those with the least loss on
+    inner folds; no difference but the constant one is among the choices.
 
     The X-learner takes what the other arm's model expects of a row from its outcome, and learns
     that difference in each arm.
     """
-    encoding = fit_encoding(features)
+    encoding = Encoding.fitted(features)
     matrix = encoding.matrix(features)
-    margin = _unseen_margin(matrix, treated, outcome, seed)
-    outcomes = _fit_outcomes(matrix, margin, treated, outcome, seed)
+    baseline, margin = _fit_baseline(matrix, treated, outcome, seed)
+    outcomes = _fit_outcomes(matrix, baseline, margin, treated, outcome, seed)
     if learner == "T":
         return UpliftModel(encoding, outcomes)
     if_treated, if_not = outcomes.probabilities(matrix, margin)
@@ -215,27 +212,26 @@ def fold_numbers(stratum: NDArray[np.generic], folds: int, seed: int) -> NDArray
     return fold
 
 
-def fit_encoding(features: pd.DataFrame) -> Encoding:
-    """Return which columns are text and which of their levels are frequent enough to learn from."""
-    levels = [
-        None if _is_numeric(column) else _frequent_levels(column) for _, column in features.items()
-    ]
-    return Encoding(columns=tuple(map(str, features.columns)), levels=tuple(levels))
-
-
 def save_uplift(model: UpliftModel, directory: Path) -> None:
     """Write the boosters (XGBoost's UBJ) and the metadata (JSON) into `directory`."""
-    boosters = dict(zip(ARM_FILES, model.trees.arms, strict=True))
-    numbers: dict[str, Any] = {}
-    if isinstance(model.trees, OutcomeModel):
-        boosters[BASELINE_FILE] = model.trees.baseline
-        numbers["shifts"] = model.trees.shifts
+    trees = model.trees
+    numbers: dict[str, Any] = {"treated_share": trees.treated_share}
+    if isinstance(trees, OutcomeModel):
+        boosters = {BASELINE_FILE: trees.baseline, DIFFERENCE_FILE: trees.trees}
+        numbers |= {
+            "standardisation": {
+                name: values.tolist() for name, values in asdict(trees.standardisation).items()
+            },
+            "coefficients": trees.coefficients.tolist(),
+            "line_share": trees.line_share,
+            "shifts": trees.shifts,
+        }
     else:
-        numbers["treated_share"] = model.trees.treated_share
+        boosters = dict(zip(ARM_FILES, trees.arms, strict=True))
     for name, booster in boosters.items():
         booster.save_model(directory / name)
     metadata = numbers | {
-        "encoding": asdict(model.encoding),
+        "encoding": asdict(model.encoding)["columns"],
         "sha256": {name: sha256(directory / name) for name in boosters},
     }
     text = json.dumps(metadata, indent=2, ensure_ascii=False)
@@ -255,20 +251,24 @@ def load_uplift(directory: Path) -> UpliftModel:
     for name, saved_sha256 in metadata["sha256"].items():
         require_same(directory / name, saved_sha256)
         boosters[name] = xgb.Booster(model_file=directory / name)
-    arms = (boosters[ARM_FILES[0]], boosters[ARM_FILES[1]])
     trees: OutcomeModel | EffectModel
     if BASELINE_FILE in boosters:
-        shifts = metadata["shifts"]
-        trees = OutcomeModel(boosters[BASELINE_FILE], arms, (shifts[0], shifts[1]))
+        trees = OutcomeModel(
+            baseline=boosters[BASELINE_FILE],
+            standardisation=Standardisation(
+                **{name: np.array(values) for name, values in metadata["standardisation"].items()}
+            ),
+            coefficients=np.array(metadata["coefficients"]),
+            trees=boosters[DIFFERENCE_FILE],
+            line_share=metadata["line_share"],
+            shifts=(metadata["shifts"][0], metadata["shifts"][1]),
+            treated_share=metadata["treated_share"],
+        )
     else:
-        trees = EffectModel(arms, metadata["treated_share"])
-    encoding = Encoding(
-        columns=tuple(metadata["encoding"]["columns"]),
-        levels=tuple(
-            None if levels is None else tuple(levels) for levels in metadata["encoding"]["levels"]
-        ),
-    )
-    return UpliftModel(encoding, trees)
+        trees = EffectModel(
+            (boosters[ARM_FILES[0]], boosters[ARM_FILES[1]]), metadata["treated_share"]
+        )
+    return UpliftModel(Encoding.from_stored(metadata["encoding"]), trees)
 
 
 def uplift_at_k(
@@ -396,6 +396,53 @@ def sleeping_dogs(
     )
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """How the uplift of both learners ranks the rows of an experiment, beside their risk.
+
+    Attributes:
+        measures: by ranking (T, X, risk, and what T adds to risk) and measure.
+        comparison: of the T-learner's ranking with that by risk.
+        sleeping_dogs: among the rows, as the T-learner sees them.
+    """
+
+    measures: dict[str, dict[str, Estimate]]
+    comparison: RankingComparison
+    sleeping_dogs: SleepingDogs
+
+
+def judge(
+    features: pd.DataFrame,
+    treated: NDArray[np.bool_],
+    outcome: NDArray[np.int8],
+    risk: Floats,
+    *,
+    k: float = DEFAULT_SHARE,
+    seed: int,
+    folds: int = 5,
+) -> Judgement:
+    """Judge out of fold; the first of `LEARNERS` is the one that is compared and used.
+
+    Raises:
+        ValueError: an arm has fewer than two rows for each fold.
+    """
+    effects = {
+        kind: cross_fitted_uplift(features, treated, outcome, learner=kind, seed=seed, folds=folds)
+        for kind in LEARNERS
+    }
+    measures = {
+        name: uplift_intervals(ranking, treated, outcome, k=k, seed=seed)
+        for name, ranking in (effects | {"risk": risk}).items()
+    }
+    used = effects[LEARNERS[0]]
+    comparison = compare_rankings(used, risk, treated, outcome, k=k, seed=seed)
+    measures[f"{LEARNERS[0]} less risk"] = {
+        "uplift_at_k": comparison.uplift_at_k,
+        "qini": comparison.qini,
+    }
+    return Judgement(measures, comparison, sleeping_dogs(used, treated, outcome))
+
+
 def rate_difference(treated: NDArray[np.int8], controls: NDArray[np.int8]) -> Estimate | None:
     """Return the rate among `treated` less that among `controls`, None when one of them is empty.
 
@@ -498,35 +545,121 @@ def _estimates(
     return {name: percentile_interval(value[name], drawn[name]) for name in value}
 
 
-def _unseen_margin(
-    matrix: Matrix, treated: NDArray[np.bool_], outcome: NDArray[np.int8], seed: int
-) -> Floats:
-    """Return the baseline's log odds of each row, from baselines that have not seen the row."""
-    fold = fold_numbers(treated * 2 + outcome, INNER_FOLDS, seed)
-    margin = np.empty(len(outcome))
-    for number in range(INNER_FOLDS):
-        known = fold != number
-        booster = _fit_baseline(matrix[known], outcome[known], seed)
-        margin[~known] = _margin(booster, matrix[~known])
-    return margin
+@dataclass(frozen=True)
+class _Contrast:
+    """What tells the arms apart: the outcome against log odds that lack only the difference.
+
+    Attributes:
+        offset: log odds without the difference.
+        side: how much of the difference a row's arm adds to them.
+        outcome: 1 or 0.
+    """
+
+    offset: Floats
+    side: Floats
+    outcome: NDArray[np.int8]
+
+    def loss(self, difference: Floats | float) -> float:
+        """Return the mean logarithmic loss."""
+        log_odds = self.offset + self.side * difference
+        return float(np.mean(np.logaddexp(0.0, log_odds) - self.outcome * log_odds))
+
+    def slopes(self, difference: Floats) -> tuple[Floats, Floats]:
+        """Return the loss's first and second derivative for each row."""
+        probability = expit(self.offset + self.side * difference)
+        first = self.side * (probability - self.outcome)
+        return first, self.side**2 * probability * (1.0 - probability)
+
+    def of(self, rows: NDArray[np.bool_]) -> _Contrast:
+        return _Contrast(self.offset[rows], self.side[rows], self.outcome[rows])
 
 
 def _fit_outcomes(
     matrix: Matrix,
+    baseline: xgb.Booster,
     margin: Floats,
     treated: NDArray[np.bool_],
     outcome: NDArray[np.int8],
     seed: int,
 ) -> OutcomeModel:
-    """Fit the baseline on all rows, and on its log odds `margin` what each arm adds."""
-    arms, shifts = [], []
-    for arm in (treated, ~treated):
-        shift = _shift(margin[arm], outcome[arm])
-        data = xgb.DMatrix(matrix[arm], label=outcome[arm], base_margin=margin[arm] + shift)
-        arms.append(_fit_trees(data, outcome[arm], OUTCOME_PARAMETERS | {"seed": seed}))
-        shifts.append(shift)
-    baseline = _fit_baseline(matrix, outcome, seed)
-    return OutcomeModel(baseline, (arms[0], arms[1]), (shifts[0], shifts[1]))
+    """Fit how the arms differ; `margin` is the log odds from baselines that have not seen a row."""
+    shifts = (
+        _shift(margin[treated], outcome[treated]),
+        _shift(margin[~treated], outcome[~treated]),
+    )
+    share = float(treated.mean())
+    contrast = _Contrast(
+        margin + np.where(treated, *shifts), np.where(treated, 1.0 - share, -share), outcome
+    )
+    fold = fold_numbers(treated * 2 + outcome, INNER_FOLDS, seed + 1)
+    standardisation = Standardisation.fitted(_with(matrix, margin))
+    columns = standardisation.apply(_with(matrix, margin))
+    coefficients, unseen_line = _fit_line(columns, contrast, fold)
+    trees, unseen_trees = _fit_difference(matrix, contrast, fold, seed)
+    losses = [contrast.loss(part * unseen_line + (1 - part) * unseen_trees) for part in LINE_SHARES]
+    return OutcomeModel(
+        baseline=baseline,
+        standardisation=standardisation,
+        coefficients=coefficients,
+        trees=trees,
+        line_share=float(LINE_SHARES[np.argmin(losses)]),
+        shifts=shifts,
+        treated_share=share,
+    )
+
+
+def _fit_line(
+    columns: Floats, contrast: _Contrast, fold: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """Return the line's coefficients and what lines that have not seen a row give for it.
+
+    It is one Newton step from no difference with a ridge penalty: differences are small.
+    """
+    count = columns.shape[1]
+    first, second = contrast.slopes(np.zeros(len(columns)))
+    folds = [fold == number for number in range(INNER_FOLDS)]
+    slopes = [columns[rows].T @ first[rows] for rows in folds]
+    curvatures = [(columns[rows].T * second[rows]) @ columns[rows] for rows in folds]
+    slope, curvature = np.sum(slopes, axis=0), np.sum(curvatures, axis=0)
+    coefficients, best = np.zeros(count), np.zeros(len(columns))
+    for penalty in RIDGE_PENALTIES:
+        ridge = penalty * np.eye(count)
+        unseen = np.empty(len(columns))
+        for rows, own_slope, own_curvature in zip(folds, slopes, curvatures, strict=True):
+            step = np.linalg.solve(curvature - own_curvature + ridge, own_slope - slope)
+            unseen[rows] = columns[rows] @ step
+        if contrast.loss(unseen) < contrast.loss(best):
+            coefficients, best = np.linalg.solve(curvature + ridge, -slope), unseen
+    return coefficients, best
+
+
+def _fit_difference(
+    matrix: Matrix, contrast: _Contrast, fold: NDArray[np.int64], seed: int
+) -> tuple[xgb.Booster, Floats]:
+    """Return the trees and what trees that have not seen a row give for it."""
+    parameters = DIFFERENCE_PARAMETERS | {"seed": seed}
+    growing = []
+    for number in range(INNER_FOLDS):
+        is_unseen = fold == number
+        known, unseen = xgb.DMatrix(matrix[~is_unseen]), xgb.DMatrix(matrix[is_unseen])
+        booster = xgb.Booster(parameters, [known, unseen])
+        growing.append((booster, known, unseen, is_unseen, _objective(contrast.of(~is_unseen))))
+    best, tree_count = np.zeros(len(matrix)), 0
+    for number in range(MAXIMUM_TREES):
+        difference = np.empty(len(matrix))
+        for booster, known, unseen, is_unseen, objective in growing:
+            booster.update(known, number, fobj=objective)
+            difference[is_unseen] = booster.predict(unseen, output_margin=True)
+        if contrast.loss(difference) < contrast.loss(best):
+            best, tree_count = difference, number + 1
+        elif number + 1 - tree_count >= EARLY_STOPPING_TREES:
+            break
+    data = xgb.DMatrix(matrix)
+    return xgb.train(parameters, data, tree_count, obj=_objective(contrast)), best
+
+
+def _objective(contrast: _Contrast) -> Callable[[Floats, xgb.DMatrix], tuple[Floats, Floats]]:
+    return lambda difference, _: contrast.slopes(difference)
 
 
 def _fit_effects(
@@ -541,9 +674,24 @@ def _fit_effects(
     return EffectModel((arms[0], arms[1]), float(treated.mean()))
 
 
-def _fit_baseline(matrix: Matrix, outcome: NDArray[np.int8], seed: int) -> xgb.Booster:
+def _fit_baseline(
+    matrix: Matrix, treated: NDArray[np.bool_], outcome: NDArray[np.int8], seed: int
+) -> tuple[xgb.Booster, Floats]:
+    """Return the model of the outcome whatever the arm, and its log odds for rows it has not seen.
+
+    The latter are from models with as many trees, each fitted without one of the inner folds.
+    """
     parameters = OUTCOME_PARAMETERS | {"base_score": _smoothed_rate(outcome), "seed": seed}
-    return _fit_trees(xgb.DMatrix(matrix, label=outcome), outcome, parameters)
+    data = xgb.DMatrix(matrix, label=outcome)
+    baseline = _fit_trees(data, outcome, parameters)
+    fold = fold_numbers(treated * 2 + outcome, INNER_FOLDS, seed)
+    margin = np.empty(len(outcome))
+    for number in range(INNER_FOLDS):
+        unseen = fold == number
+        part = data.slice(np.flatnonzero(~unseen))
+        booster = xgb.train(parameters, part, baseline.num_boosted_rounds())
+        margin[unseen] = _margin(booster, matrix[unseen])
+    return baseline, margin
 
 
 def _fit_trees(
@@ -588,19 +736,5 @@ def _predicted(booster: xgb.Booster, data: xgb.DMatrix) -> Floats:
     return np.asarray(booster.predict(data), dtype=np.float64)
 
 
-def _is_numeric(column: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(column.dtype)
-
-
-def _frequent_levels(column: pd.Series) -> tuple[str, ...]:
-    counts = column.dropna().astype(str).value_counts()
-    return tuple(sorted(counts.index[counts >= MINIMUM_LEVEL_ROWS]))
-
-
-def _encoded(column: pd.Series, levels: tuple[str, ...] | None) -> Matrix:
-    if levels is None:
-        return column.to_numpy(dtype=np.float32, na_value=np.nan)[:, np.newaxis]
-    text = pd.Index(column.astype(str), dtype="object")
-    codes = pd.Index(levels, dtype="object").get_indexer(text)
-    codes[column.isna().to_numpy()] = -1  # as for any level that has no column
-    return np.asarray(codes[:, np.newaxis] == np.arange(len(levels)), dtype=np.float32)
+def _with(matrix: Matrix, margin: Floats) -> Matrix:
+    return np.column_stack([matrix, margin.astype(np.float32)])

@@ -167,6 +167,24 @@ def train_churn_model(business_date: date) -> None:
         }
 
 
+def train_uplift_model(business_date: date) -> None:
+    """Judge from the controls what calls are ranked by, and train the uplift model."""
+    from models_ml import experiment, train_uplift
+
+    with _step("train_uplift_model", business_date, Role.SCORER) as run:
+        try:
+            verdict = train_uplift.train_uplift_model(business_date)
+        except experiment.NoExperiment as absence:
+            run.skip(str(absence))
+            return
+        run.message = f"calls are ranked by {verdict.ranking}: {verdict.reason}"
+        run.counts = {
+            "model_version": verdict.model_version,
+            "called_customers": verdict.treated_count,
+            "control_customers": verdict.control_count,
+        }
+
+
 def score(business_date: date) -> None:
     """Append tonight's churn scores; without a champion there are none, and the list says so.
 
@@ -189,6 +207,27 @@ def score(business_date: date) -> None:
                 f"{drift.feature} {drift.stability_index:.2f}" for drift in result.moved
             )
             log.warning("%s", run.message)
+
+
+def score_uplift(business_date: date) -> None:
+    """Append what a call would do to each customer, while calls are ranked by that."""
+    from models_ml import score_uplift as uplift
+    from models_ml.stored_files import UnreadableModelError
+
+    with _step("score_uplift", business_date, Role.SCORER) as run:
+        try:
+            result = uplift.score_uplift(business_date)
+        except UnreadableModelError as error:
+            run.skip(
+                f"{error}: calls are ranked by risk until uplift is trained as of a later night"
+            )
+            return
+        run.counts = {
+            "customers_scored": result.customer_count,
+            "sleeping_dogs": result.sleeping_dog_count,
+        }
+        if result.status == "no_champion":
+            run.skip("calls are ranked by risk: uplift has not been shown to rank them better")
 
 
 def decide(business_date: date) -> None:

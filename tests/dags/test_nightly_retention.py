@@ -147,9 +147,11 @@ def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
         "marts.fct_list_membership",
         "marts.fct_payment",
         "marts.fct_retention_decision",
+        "marts.fct_retention_experiment",
         "marts.rpt_base_retention",
         "marts.rpt_value_concentration",
         "ml.churn_score",
+        "ml.uplift_score",
     }
     assert {mark for mark in stale_relations() if mark[3] is not None} == {
         (relation, "billing", "payment", DAY_BEFORE) for relation in affected
@@ -167,6 +169,7 @@ def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
         "transform": "success",
         "ensure_champion": "skipped",
         "score": "skipped",
+        "score_uplift": "skipped",
         "decide": "success",
         "check_call_list": "success",
         "publish_call_list": "success",
@@ -185,6 +188,11 @@ def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
     assert (reviewed["export_risk_lists"], reviewed["check_risk_answers"]) == ("success",) * 2
     nightly_steps.train_churn_model(NIGHT)
     assert steps()["train_churn_model"] == "skipped"  # so few customers have too few churners
+    nightly_steps.train_uplift_model(NIGHT)
+    assert steps()["train_uplift_model"] == "success"
+    [verdict] = fetch_all(Role.SCORER, "select ranking, reason from ml.uplift_verdict")
+    assert verdict["ranking"] == "risk"  # nobody has been held out, and no outcome is known yet
+    assert verdict["reason"].startswith("too few to compare: 0 called customer(s), 200 needed")
     night_dir = tmp_path / "export" / NIGHT.isoformat()
     exported = sorted(file for file in night_dir.rglob("*") if file.is_file())
     first_files = {file.name: file.read_bytes() for file in exported}

@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from models_ml.evaluate import Estimate
 from models_ml.stored_files import UnreadableModelError
 from models_ml.uplift import (
-    MINIMUM_LEVEL_ROWS,
     Learner,
     compare_rankings,
     cross_fitted_uplift,
-    fit_encoding,
     fit_uplift,
     fold_numbers,
     load_uplift,
@@ -108,34 +106,20 @@ def test_stored_model_gives_the_same_effects(tmp_path: Path, learner: Learner) -
 def test_damaged_store_is_refused(tmp_path: Path) -> None:
     features, effect = _customers(300, seed=6)
     save_uplift(fit_uplift(features, *_experiment(features, effect, seed=6), seed=1), tmp_path)
-    file = next(tmp_path.glob("*controls.ubj"))
+    file = next(tmp_path.glob("*difference.ubj"))
     file.write_bytes(file.read_bytes() + b" ")
-    with pytest.raises(UnreadableModelError, match=r"controls\.ubj is not the file"):
+    with pytest.raises(UnreadableModelError, match=r"difference\.ubj is not the file"):
         load_uplift(tmp_path)
     file.unlink()
-    with pytest.raises(UnreadableModelError, match=r"controls\.ubj does not exist"):
+    with pytest.raises(UnreadableModelError, match=r"difference\.ubj does not exist"):
         load_uplift(tmp_path)
 
 
-def test_encoding_of_text_numbers_and_gaps() -> None:
-    count = MINIMUM_LEVEL_ROWS
-    features = pd.DataFrame(
-        {
-            "plan": ["a"] * count + ["b"] * (count - 1) + [None] * (count + 1),
-            "fee": pd.array([1, None] * (3 * count // 2), dtype="Int64"),
-            "has_mesh": [True, False] * (3 * count // 2),
-        }
-    )
-    features["region"] = features["plan"].astype("category")
-    encoding = fit_encoding(features)
-    assert encoding.levels == (("a",), None, None, ("a",))
-    matrix = encoding.matrix(features)
-    assert matrix.shape == (3 * count, 4)
-    assert matrix[0].tolist() == [1.0, 1.0, 1.0, 1.0]
-    assert matrix[count, [0, 2, 3]].tolist() == [0.0, 1.0, 0.0]
-    assert np.isnan(matrix[1, 1])
-    with pytest.raises(ValueError, match="missing: plan, region"):
-        encoding.matrix(features[["fee", "has_mesh"]])
+def test_missing_feature_is_named() -> None:
+    features, effect = _customers(300, seed=6)
+    model = fit_uplift(features, *_experiment(features, effect, seed=6), seed=1)
+    with pytest.raises(ValueError, match="plan, usage"):
+        model.effect(features[["channel", "overdue"]])
 
 
 def test_uplift_at_k_on_counted_rows() -> None:

@@ -36,6 +36,10 @@ REFUSED: dict[Role, tuple[str, ...]] = {
         "update ops.extract_load set status = 'loaded'",
         "insert into ml.churn_score (business_date, customer_id, model_version, churn_probability,"
         " feature_hash) values (current_date, 'C1', '1', 0.5, 'x')",
+        "insert into ml.uplift_score (business_date, customer_id, model_version, uplift,"
+        " is_sleeping_dog, feature_hash) values (current_date, 'C1', '1', 0.1, false, 'x')",
+        "insert into ml.uplift_verdict (business_date, experiment_hash, ranking, reason,"
+        " treated_count, control_count) values (current_date, 'x', 'risk', 'x', 0, 0)",
         "delete from dialer.call_task",
         "delete from dialer.call_list",
         "delete from dialer.call_attempt",
@@ -57,6 +61,10 @@ REFUSED: dict[Role, tuple[str, ...]] = {
         "insert into marts.customer values ('C1')",
         "update ml.churn_score set churn_probability = 0",
         "delete from ml.churn_score",
+        "update ml.uplift_score set uplift = 0",
+        "delete from ml.uplift_score",
+        "update ml.uplift_verdict set ranking = 'risk'",
+        "delete from ml.uplift_verdict",
         "select * from ops.gate_result",
         "create table marts.mine (id int)",
     ),
@@ -149,6 +157,8 @@ ALLOWED: dict[Role, tuple[str, ...]] = {
     Role.TRANSFORMER: (
         "select * from raw.crm__customer",
         "select * from ml.churn_score",
+        "select * from ml.uplift_score",
+        "select * from ml.uplift_verdict",
         "select * from ops.gate_result",
         "select * from ops.source_delivery",
         "delete from ops.stale_relation",
@@ -160,6 +170,10 @@ ALLOWED: dict[Role, tuple[str, ...]] = {
         "select * from marts.customer",
         "insert into ml.churn_score (business_date, customer_id, model_version, churn_probability,"
         " feature_hash) values (current_date, 'C1', '1', 0.5, 'x')",
+        "insert into ml.uplift_score (business_date, customer_id, model_version, uplift,"
+        " is_sleeping_dog, feature_hash) values (current_date, 'C1', '1', 0.1, false, 'x')",
+        "insert into ml.uplift_verdict (business_date, experiment_hash, ranking, reason,"
+        " treated_count, control_count) values (current_date, 'x', 'risk', 'x', 0, 0)",
     ),
     Role.ANALYST: ("select * from marts.customer", "select * from marts.stale_relation"),
     Role.DIALER: (
