@@ -197,7 +197,7 @@ def summarize(business_date: date) -> str:
         print_table(console, "Remediation orders", _rows(ORDERS, business_date))
     _print_model(console, steps)
     if "score" in done:
-        _print_table(console, "Moved since the model was made", _rows(DRIFT, business_date))
+        print_table(console, "Moved since the model was made", _rows(DRIFT, business_date))
     if "decide" in done:
         print_table(console, "Decisions", _rows(DECISIONS, business_date))
     if "publish_call_list" in done:

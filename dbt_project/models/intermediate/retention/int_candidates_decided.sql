@@ -78,6 +78,7 @@ final as (
         decided.value_factor,
         decided.context_factor,
         decided.lever_factor,
+        decided.lever_source,
         decided.expected_profit_amount,
         decided.priority_score,
         case

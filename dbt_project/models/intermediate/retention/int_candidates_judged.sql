@@ -95,7 +95,7 @@ final as (
             case when candidate.is_limited and contacted.has_daily_cap then 'daily_cap' end,
             case when candidate.is_limited and contacted.has_rolling_cap then 'rolling_cap' end,
             case when candidate.is_limited and contacted.has_minimum_gap then 'minimum_gap' end,
-            case when candidate.lever_factor < 0 then 'sleeping_dog' end,
+            case when candidate.is_sleeping_dog then 'sleeping_dog' end,
             case
                 when candidate.must_pay and candidate.expected_profit_amount < 0
                     then 'below_profitable_length'

@@ -34,31 +34,47 @@ risk as (
     where business_date = {{ business_date() }}
 ),
 
--- How likely it is what the call is about, what that is worth, how much it matters now, and what
--- share of it a call turns. The lever is the campaign's: an effect estimated for each customer,
--- divided by his propensity, would take its place here, negative where a call does harm.
-factored as (
+uplift as (
+    select * from {{ ref('int_customer_uplift_ranked') }}
+),
+
+likely as (
     select
         candidate.*,
         case campaign.propensity_source
             when 'churn'
                 then coalesce(candidate.churn_probability, parameter.churn_probability_default)
             when 'fixed' then campaign.propensity
-        end as propensity_factor,
+        end as propensity_factor
+    from candidate
+    inner join campaign on candidate.campaign_code = campaign.campaign_code
+    cross join parameter
+),
+
+-- How likely it is what the call is about, what that is worth, how much it matters now, and what
+-- share of it a call turns: the campaign's lever or, of calls against churn while uplift ranks them,
+-- the customer's own, negative where a call does harm.
+factored as (
+    select
+        likely.*,
         campaign.value_months * case campaign.value_source
-            when 'monthly' then candidate.monthly_value_amount
-            when 'overdue' then candidate.overdue_amount
+            when 'monthly' then likely.monthly_value_amount
+            when 'overdue' then likely.overdue_amount
             when 'fixed' then campaign.value_amount
         end as value_factor,
         campaign.context_weight * weight.risk_weight as context_factor,
-        campaign.lever as lever_factor
-    from candidate
-    inner join campaign on candidate.campaign_code = campaign.campaign_code
+        coalesce(uplift.uplift / nullif(likely.propensity_factor, 0), campaign.lever)
+            as lever_factor,
+        case when uplift.customer_id is null then 'campaign' else 'uplift' end as lever_source,
+        coalesce(uplift.is_sleeping_dog, false) as is_sleeping_dog
+    from likely
+    inner join campaign on likely.campaign_code = campaign.campaign_code
     inner join weight
         on
-            concat('risk_weight_', coalesce(candidate.highest_risk_level, 'none'))
+            concat('risk_weight_', coalesce(likely.highest_risk_level, 'none'))
             = weight.parameter_name
-    cross join parameter
+    left join uplift
+        on likely.customer_id = uplift.customer_id and campaign.propensity_source = 'churn'
 ),
 
 final as (

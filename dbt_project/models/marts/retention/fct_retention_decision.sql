@@ -23,6 +23,7 @@ final as (
         value_factor,
         context_factor,
         lever_factor,
+        lever_source,
         expected_profit_amount,
         priority_score,
         priority_rank,
