@@ -232,7 +232,7 @@ def _value(name: str, data_type: str, place: int, day: int) -> str:
 
 
 def _draw_labels(connection: Connection) -> None:
-    """Let faults, amounts overdue and little use make customers leave, four in a hundred."""
+    """Let faults, bills, complaints and little use make customers leave, some in a hundred."""
     connection.execute(
         """
         insert into marts.fct_churn_label
@@ -244,10 +244,15 @@ def _draw_labels(connection: Connection) -> None:
                 ('x' || left(md5(customer_id || observation_date), 7))::bit(28)::integer / 2.0 ^ 28
                 < 1 / (
                     1 + exp(
-                        4.5 - 0.06 * coalesce(ticket_count_90d, 0)
-                        - 0.008 * coalesce(overdue_amount, 100)
+                        5.2 - 0.05 * coalesce(ticket_count_90d, 0)
+                        - 0.01 * coalesce(overdue_amount, 100)
                         + 0.01 * coalesce(download_gib_30d, 100)
-                        - 0.03 * coalesce(complaint_count_3m, 0)
+                        - 0.05 * coalesce(complaint_count_3m, 0)
+                        - 0.03 * coalesce(bill_query_count_3m, 0)
+                        - case
+                            when late_payment_count_90d > 20 and usage_change_ratio < 80 then 1.2
+                            else 0
+                        end
                     )
                 )
         ) as drawn (is_churned)
