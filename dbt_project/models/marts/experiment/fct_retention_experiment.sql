@@ -74,7 +74,14 @@ participation as (
 first_participation as (
     select distinct on (customer_id) *
     from participation
-    order by customer_id asc, decision_date asc
+    order by customer_id asc, decision_date asc, revisit_tag asc
+),
+
+stayed as (
+    select distinct first_participation.customer_id
+    from first_participation
+    inner join subscription on first_participation.customer_id = subscription.customer_id
+    where {{ is_held_at('first_participation.horizon_at', 'subscription') }}
 ),
 
 final as (
@@ -86,13 +93,9 @@ final as (
         first_participation.drop_reason as control_group,
         first_participation.churn_probability,
         first_participation.is_treated,
-        exists (
-            select subscription.subscription_id from subscription
-            where
-                subscription.customer_id = first_participation.customer_id
-                and {{ is_held_at('first_participation.horizon_at', 'subscription') }}
-        ) as has_stayed
+        stayed.customer_id is not null as has_stayed
     from first_participation
+    left join stayed on first_participation.customer_id = stayed.customer_id
 )
 
 select * from final
