@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from scripts import run_dbt
 from scripts.database import connect, fetch_all
@@ -121,7 +122,7 @@ def _operator(number: int) -> Parameters:
     return Parameters(DECISION_DATE, seed=SEED + number, response_types=kinds)
 
 
-def _hazards(random: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _hazards(random: np.random.Generator) -> NDArray[np.float64]:
     """Draw the customers' probabilities of leaving, with the mean BASE_LOSS."""
     log_mean = np.log(BASE_LOSS) - LOSS_SPREAD**2 / 2
     return np.minimum(random.lognormal(log_mean, LOSS_SPREAD, CUSTOMERS), 1.0)
