@@ -18,7 +18,7 @@ from pathlib import Path
 
 from scripts.database import Connection, connect, fetch_all
 from scripts.warehouse import Role
-from tests.bench.claiming_client import START_LOCK, TASKS_PER_CLAIM
+from tests.bench.claiming_client import START_LOCK, TASKS_PER_CLAIM, Claims
 from tests.bench.histories import drop_database, use_database
 from tests.bench.measure import Limit, Measure
 
@@ -28,8 +28,6 @@ TASKS = 10_000
 LIST_DATE = date(2020, 3, 2)  # long past, so that its tasks are due
 PERCENTILE_MS = 50.0
 START_SECONDS = 120
-
-Claims = list[tuple[str, float, list[int]]]
 
 
 def measures(folder: Path) -> list[Measure]:
@@ -106,7 +104,11 @@ def _claim_all() -> Claims:
         answers = [process.communicate()[0] for process in processes]
     if any(process.returncode for process in processes):
         raise RuntimeError("a client of the dialer has failed")
-    return [tuple(claim) for answer in answers for claim in json.loads(answer)]
+    return [
+        (agent, seconds, tasks)
+        for answer in answers
+        for agent, seconds, tasks in json.loads(answer)
+    ]
 
 
 def _wait_for_clients() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from scripts import run_dbt
 from scripts.database import connect, fetch_all
@@ -28,12 +29,13 @@ DECISION_DATE = date(2026, 10, 19)
 CAMPAIGNS = 100
 CUSTOMERS = 4000
 CONTROL_SHARES = (0.1, 0.2, 0.3)
-BASE_LOSS = 0.08  # of those whom a warning campaign picks, within the horizon
+BASE_LOSS = 0.15  # of those whom a warning campaign picks, within the horizon
 LOSS_SPREAD = 0.6  # of the customers' log hazard
-# What a call does to the hazard: that of a persuadable who accepts falls by up to so much, that of
-# a sleeping dog who is reached rises by up to so much; campaigns differ from nothing to this.
-MOST_SAVED = 0.9
-MOST_PROVOKED = 1.0
+# Campaigns differ in whom they pick: from the first, half of whose customers are sleeping dogs, to
+# the last, most of whose are persuadable.
+MOST_PERSUADABLE, MOST_SLEEPING_DOGS, LOST = 0.8, 0.5, 0.1
+# What a call does to the hazard of a persuadable who accepts, and of a sleeping dog who is reached.
+PERSUADED_FACTOR, PROVOKED_FACTOR = 0.1, 2.0
 SEED = 20261120
 FEWEST_HELD, MOST_HELD = 90, 99
 
@@ -58,8 +60,9 @@ def _intervals_that_hold(target_dir: Path) -> int:
     try:
         _store(pd.concat(participants for participants, _ in campaigns))
         settings = {"business_date": NIGHT.isoformat()}
-        run_dbt.run(["seed", "--select", "retention_parameter"], settings, target_dir)
-        run_dbt.run(["run", "--select", "rpt_campaign_effect"], settings, target_dir)
+        selection = ["--select", "retention_parameter", "rpt_campaign_effect"]
+        kinds = ["--resource-type", "seed", "--resource-type", "model"]
+        run_dbt.run(["build", *selection, *kinds], settings, target_dir)
         estimates = fetch_all(
             Role.TRANSFORMER,
             "select saved_rate_low, saved_rate_high from marts.rpt_campaign_effect"
@@ -81,7 +84,7 @@ def _simulate(number: int) -> tuple[pd.DataFrame, float]:
     The true effect is the mean over all participants of the probability of leaving if held out less
     that if called.
     """
-    parameters = Parameters(DECISION_DATE, seed=SEED + number)
+    parameters = _operator(number)
     random = np.random.default_rng([SEED, number])
     customers = pd.Series([f"C{number:03d}-{n:05d}" for n in range(CUSTOMERS)], dtype=object)
     hazard = _hazards(random)
@@ -89,12 +92,9 @@ def _simulate(number: int) -> tuple[pd.DataFrame, float]:
     code = outcomes(parameters, tasks).set_index("call_task_id")["outcome_code"]
     code = code.reindex(tasks["call_task_id"]).to_numpy()
     kind = response_types(parameters, customers.to_numpy())
-    strength = number / (CAMPAIGNS - 1)
     factor = np.ones(CUSTOMERS)
-    factor[(kind == "persuadable") & (code == "accepted")] -= MOST_SAVED * strength
-    factor[(kind == "sleeping_dog") & np.isin(code, ["accepted", "refused"])] += (
-        MOST_PROVOKED * random.random()
-    )
+    factor[(kind == "persuadable") & (code == "accepted")] = PERSUADED_FACTOR
+    factor[(kind == "sleeping_dog") & np.isin(code, ["accepted", "refused"])] = PROVOKED_FACTOR
     called_hazard = np.minimum(hazard * factor, 1.0)
     is_treated = random.random(CUSTOMERS) >= CONTROL_SHARES[number % len(CONTROL_SHARES)]
     is_lost = random.random(CUSTOMERS) < np.where(is_treated, called_hazard, hazard)
@@ -109,7 +109,20 @@ def _simulate(number: int) -> tuple[pd.DataFrame, float]:
     return participants, float(np.mean(hazard - called_hazard))
 
 
-def _hazards(random: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _operator(number: int) -> Parameters:
+    """Return the operator of one campaign, with the kinds of customers that it picks."""
+    place = number / (CAMPAIGNS - 1)
+    share = {
+        "persuadable": MOST_PERSUADABLE * place,
+        "sleeping_dog": MOST_SLEEPING_DOGS * (1 - place),
+        "lost": LOST,
+    }
+    share["sure"] = 1 - sum(share.values())
+    kinds = tuple((kind, share[kind], chance) for kind, _, chance in Parameters.response_types)
+    return Parameters(DECISION_DATE, seed=SEED + number, response_types=kinds)
+
+
+def _hazards(random: np.random.Generator) -> NDArray[np.float64]:
     """Draw the customers' probabilities of leaving, with the mean BASE_LOSS."""
     log_mean = np.log(BASE_LOSS) - LOSS_SPREAD**2 / 2
     return np.minimum(random.lognormal(log_mean, LOSS_SPREAD, CUSTOMERS), 1.0)
