@@ -136,7 +136,7 @@ def test_after_calls_of_the_dialer_alone_a_task_goes_to_the_first_person(tmp_pat
     call(mixed, "busy", FIRST_CALL + timedelta(hours=1), agent="A7")
     owners = {
         number: lead["owner"]
-        for number, lead in exported(export(NIGHT + timedelta(days=2), tmp_path, WEB, WEB)).items()
+        for number, lead in exported(export(NIGHT + timedelta(days=2), tmp_path, WEB)).items()
     }
     assert owners == {automatic: "", mixed: "A7"}
 
