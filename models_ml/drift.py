@@ -113,7 +113,7 @@ def _drift(before: NDArray[np.int64], after: NDArray[np.int64]) -> Drift:
 
 def _shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     total = counts.sum()
-    return np.maximum(counts / total, max(SMALLEST_SHARE, 0.5 / total))
+    return np.asarray(np.maximum(counts / total, max(SMALLEST_SHARE, 0.5 / total)))
 
 
 def _edges(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:

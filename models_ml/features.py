@@ -272,7 +272,7 @@ def _id_width(connection: psycopg.Connection[Any], observation_date: date) -> in
     return int(found["width"])
 
 
-def _block_query(names: Sequence[str]) -> sql.Composable:
+def _block_query(names: Sequence[str]) -> sql.Composed:
     """Return a binary COPY whose rows are all equally long, so that they need no parsing.
 
     An id is filled up with zero bytes, and a null is NaN.
@@ -297,7 +297,7 @@ def _fixed_rows(width: int, count: int) -> np.dtype[np.void]:
     )
 
 
-def _gathered(copy: psycopg.Copy[Any], row_size: int) -> Iterator[bytearray]:
+def _gathered(copy: psycopg.Copy, row_size: int) -> Iterator[bytearray]:
     """Yield the rows of a binary COPY, BLOCK_ROWS at a time, without its header and its end."""
     block = bytearray()
     is_begun = False
