@@ -112,9 +112,8 @@ def _drift(before: NDArray[np.int64], after: NDArray[np.int64]) -> Drift:
 
 
 def _shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    total = int(counts.sum())
-    shares: NDArray[np.float64] = counts / total
-    return shares.clip(max(SMALLEST_SHARE, 0.5 / total))
+    total = counts.sum()
+    return np.asarray(np.maximum(counts / total, max(SMALLEST_SHARE, 0.5 / total)))
 
 
 def _edges(values: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:

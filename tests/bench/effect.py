@@ -89,13 +89,8 @@ def _simulate(number: int) -> tuple[pd.DataFrame, float]:
     customers = pd.Series([f"C{number:03d}-{n:05d}" for n in range(CUSTOMERS)], dtype=object)
     hazard = _hazards(random)
     tasks = pd.DataFrame({"call_task_id": np.arange(1, CUSTOMERS + 1), "customer_id": customers})
-<<<<<<< HEAD
-    coded = outcomes(parameters, tasks).set_index("call_task_id")["outcome_code"]
-    code = coded.reindex(tasks["call_task_id"]).to_numpy()
-=======
     calls = outcomes(parameters, tasks).set_index("call_task_id")
     code = calls["outcome_code"].reindex(tasks["call_task_id"]).to_numpy()
->>>>>>> work-h4
     kind = response_types(parameters, customers.to_numpy())
     factor = np.ones(CUSTOMERS)
     factor[(kind == "persuadable") & (code == "accepted")] = PERSUADED_FACTOR

@@ -8,8 +8,6 @@
     )
 }}
 
-{%- set reach_days = [var('arpu_days') | int, 90] | max %}
-
 with as_of as (
     select
         as_of_date,
@@ -43,7 +41,7 @@ invoice_known as (
     inner join invoice
         on
             invoice.issued_at < {{ end_of('as_of.as_of_date') }}
-            and invoice.issued_at >= {{ end_of('as_of.as_of_date - ' ~ reach_days) }}
+            and invoice.issued_at >= {{ end_of('as_of.as_of_date - ' ~ ([var('arpu_days') | int, 90] | max)) }}
     where as_of.held_date is null
     union all
     select
@@ -54,7 +52,7 @@ invoice_known as (
         on
             moved.customer_id = invoice.customer_id
             and invoice.issued_at < {{ end_of('moved.as_of_date') }}
-            and invoice.issued_at >= {{ end_of('moved.as_of_date - ' ~ reach_days) }}
+            and invoice.issued_at >= {{ end_of('moved.as_of_date - ' ~ ([var('arpu_days') | int, 90] | max)) }}
 ),
 
 -- The order of the months within a customer: a month may be missing, or come late.
