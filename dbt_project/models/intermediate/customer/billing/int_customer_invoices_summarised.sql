@@ -41,7 +41,8 @@ invoice_known as (
     inner join invoice
         on
             invoice.issued_at < {{ end_of('as_of.as_of_date') }}
-            and invoice.issued_at >= {{ end_of('as_of.as_of_date - ' ~ ([var('arpu_days') | int, 90] | max)) }}
+            and invoice.issued_at
+            >= {{ end_of('as_of.as_of_date - greatest(90, ' ~ var('arpu_days') ~ ')') }}
     where as_of.held_date is null
     union all
     select
@@ -52,7 +53,8 @@ invoice_known as (
         on
             moved.customer_id = invoice.customer_id
             and invoice.issued_at < {{ end_of('moved.as_of_date') }}
-            and invoice.issued_at >= {{ end_of('moved.as_of_date - ' ~ ([var('arpu_days') | int, 90] | max)) }}
+            and invoice.issued_at
+            >= {{ end_of('moved.as_of_date - greatest(90, ' ~ var('arpu_days') ~ ')') }}
 ),
 
 -- The order of the months within a customer: a month may be missing, or come late.
