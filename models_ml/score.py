@@ -216,7 +216,10 @@ def _score(
             f"marts.fct_churn_feature has no rows for {business_date}: build the features first"
         )
     drifts = watch.measured(parameters.drift_moving_above, parameters.drift_moved_above)
-    key = {"business_date": business_date, "model_version": champion.version}
+    key: dict[str, str | date] = {
+        "business_date": business_date,
+        "model_version": champion.version,
+    }
     _append(connection, SCORE_TABLE, scores, key | {"feature_hash": metadata.feature_hash})
     _append(connection, DRIFT_TABLE, pa.Table.from_pylist(list(map(asdict, drifts))), key)
     return ScoringResult(
