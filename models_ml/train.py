@@ -180,9 +180,9 @@ def ensure_champion(business_date: date, model_name: str = registry.MODEL_NAME) 
     try:
         training = train_churn_model(business_date, model_name)
     except TooLittleHistory as shortage:
-        shortfall = f"{lost}; nor can another be trained: {shortage}" if lost else str(shortage)
-        log.warning("no churn model: %s", shortfall)
-        return ChampionStatus("too_little_history", None, notice=shortfall)
+        cause = f"{lost}; nor can another be trained: {shortage}" if lost else str(shortage)
+        log.warning("no churn model: %s", cause)
+        return ChampionStatus("too_little_history", None, notice=cause)
     notice = f"{lost}; version {training.model_version} has taken its place" if lost else None
     return ChampionStatus("trained", training.model_version, notice=notice, training=training)
 
