@@ -17,6 +17,7 @@ cost as (
         max(parameter_value) filter (where parameter_name = 'saved_value_months')
             as saved_value_months
     from parameter
+    where {{ in_force(business_date(), 'parameter') }}
 ),
 
 counted as (
