@@ -70,7 +70,7 @@ def due_tasks(business_date: date, *, is_open_only: bool) -> Sequence[Task]:
             call_task.agent_hint,
             coalesce(attempt_until_night.attempt_count, 0) as attempt_count,
             case
-                when attempt_until_night.attempt_count is null then null
+                when attempt_until_night.attempt_count is null then call_task.assigned_agent_id
                 when automatic_agent.agent_id is null then call_task.agent_id
                 else first_person.agent_id
             end as agent_id

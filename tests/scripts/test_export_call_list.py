@@ -141,6 +141,17 @@ def test_after_calls_of_the_dialer_alone_a_task_goes_to_the_first_person(tmp_pat
     assert owners == {automatic: "", mixed: "A7"}
 
 
+def test_a_task_that_a_supervisor_gave_out_goes_to_that_agent(tmp_path: Path) -> None:
+    given, common = add_task("C1"), add_task("C2")
+    database.fetch_all(
+        Role.SUPERVISOR, "select dialer.assign_tasks('ZG001', 'A9', array[%(id)s])", id=given
+    )
+    owners = {
+        number: lead["owner"] for number, lead in exported(export(NIGHT, tmp_path, WEB)).items()
+    }
+    assert owners == {given: "A9", common: ""}
+
+
 def test_a_task_becomes_a_lead(tmp_path: Path) -> None:
     task_id = add_task("C1", phone_number="13912345678", priority_rank=7)
     [list_row] = database.fetch_all(Role.DIALER, "select call_list_id from dialer.call_list")

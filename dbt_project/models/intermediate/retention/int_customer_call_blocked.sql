@@ -8,6 +8,22 @@ do_not_call as (
     where as_of_date = {{ business_date() }}
 ),
 
+call_attempt as (
+    select * from {{ ref('stg_dialer__call_attempt') }}
+    where outcome_code = 'do_not_call'
+),
+
+call_task as (
+    select * from {{ ref('stg_dialer__call_task') }}
+),
+
+-- Who said so to an agent, whatever the CRM knows of it by now.
+asked_on_call as (
+    select call_task.customer_id
+    from call_attempt
+    inner join call_task on call_attempt.call_task_id = call_task.call_task_id
+),
+
 -- Who shares the number of somebody who must not be called must not be called on it either. A block
 -- that ends with the business date is kept a day longer than it has to be.
 number_blocked as (
@@ -15,7 +31,9 @@ number_blocked as (
         contact_phone as phone_number,
         'all' as block_scope
     from customer
-    where is_do_not_call
+    where
+        is_do_not_call
+        or customer_id in (select asked_on_call.customer_id from asked_on_call)
     union all
     select
         phone_number,
