@@ -149,6 +149,7 @@ def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
         "marts.fct_retention_decision",
         "marts.fct_retention_experiment",
         "marts.rpt_base_retention",
+        "marts.rpt_campaign_effect",
         "marts.rpt_value_concentration",
         "ml.churn_score",
         "ml.uplift_score",
