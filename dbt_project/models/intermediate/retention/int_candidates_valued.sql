@@ -52,8 +52,8 @@ likely as (
 ),
 
 -- How likely it is what the call is about, what that is worth, how much it matters now, and what
--- share of it a call turns: the campaign's lever or, of calls against churn while uplift ranks them,
--- the customer's own, negative where a call does harm.
+-- share of it a call turns: the campaign's lever or, of calls against churn while uplift ranks
+-- them, the customer's own, negative where a call does harm.
 factored as (
     select
         likely.*,

@@ -11,10 +11,10 @@ contact_limit as (
 
 limit_in_force as (
     select
-        limit_code,
-        drop_reason,
-        window_days,
-        {{ tried("limit_code", "contact_maximum") }} as contact_maximum
+        contact_limit.limit_code,
+        contact_limit.drop_reason,
+        contact_limit.window_days,
+        {{ tried("contact_limit.limit_code", "contact_limit.contact_maximum") }} as contact_maximum
     from contact_limit
     where {{ in_force(business_date(), 'contact_limit') }}
 ),

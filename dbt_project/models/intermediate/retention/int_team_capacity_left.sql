@@ -7,11 +7,14 @@ with team_capacity as (
 
 capacity_in_force as (
     select
-        team_code,
-        customer_grade,
-        window_days,
-        {{ tried("concat_ws('.', team_code, customer_grade, window_days)", "capacity") }}
-            as capacity
+        team_capacity.team_code,
+        team_capacity.customer_grade,
+        team_capacity.window_days,
+        {{ tried(
+            "concat_ws('.', team_capacity.team_code, team_capacity.customer_grade,"
+            " team_capacity.window_days)",
+            "team_capacity.capacity"
+        ) }} as capacity
     from team_capacity
     where {{ in_force(business_date(), 'team_capacity') }}
 ),
@@ -34,13 +37,12 @@ tier as (
 ),
 
 -- What the nights before took; a list that was pulled back took nothing. Graded as on its night.
-taken as (
+task_graded as (
     select
         call_task.business_date,
         campaign.team_code,
         case when tier.tier_code in ('high', 'mid') then 'mid_high_end' else 'other' end
-            as customer_grade,
-        count(*) as task_count
+            as customer_grade
     from call_task
     inner join reach
         on
@@ -57,7 +59,16 @@ taken as (
     where
         call_task.task_status <> 'withdrawn'
         or call_task.closed_at >= {{ end_of(business_date()) }}
-    group by 1, 2, 3
+),
+
+taken as (
+    select
+        business_date,
+        team_code,
+        customer_grade,
+        count(*) as task_count
+    from task_graded
+    group by business_date, team_code, customer_grade
 ),
 
 window_left as (

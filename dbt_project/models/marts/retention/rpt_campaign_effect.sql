@@ -12,10 +12,12 @@ parameter as (
 -- Unknown what a call costs: no profit.
 cost as (
     select
-        max(parameter_value) filter (where parameter_name = 'call_cost_amount')
-            as call_cost_amount,
-        max(parameter_value) filter (where parameter_name = 'saved_value_months')
-            as saved_value_months
+        max(parameter.parameter_value) filter (
+            where parameter.parameter_name = 'call_cost_amount'
+        ) as call_cost_amount,
+        max(parameter.parameter_value) filter (
+            where parameter.parameter_name = 'saved_value_months'
+        ) as saved_value_months
     from parameter
     where {{ in_force(business_date(), 'parameter') }}
 ),
