@@ -63,10 +63,8 @@ factored as (
             when 'fixed' then campaign.value_amount
         end as value_factor,
         campaign.context_weight * weight.risk_weight as context_factor,
-        coalesce(
-            trim_scale(round(uplift.uplift / nullif(likely.propensity_factor, 0), 6)),
-            campaign.lever
-        ) as lever_factor,
+        coalesce(round(uplift.uplift / nullif(likely.propensity_factor, 0), 6), campaign.lever)
+            as lever_factor,
         case when uplift.customer_id is null then 'campaign' else 'uplift' end as lever_source,
         coalesce(uplift.is_sleeping_dog, false) as is_sleeping_dog
     from likely
