@@ -89,7 +89,7 @@ final as (
         {{ business_date() }} as business_date,
         first_participation.customer_id,
         first_participation.decision_date,
-        first_participation.revisit_tag as campaign_code,
+        first_participation.campaign_code,
         first_participation.drop_reason as control_group,
         first_participation.churn_probability,
         first_participation.is_treated,
