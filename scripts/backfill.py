@@ -27,7 +27,7 @@ from scripts import nightly_steps, run_dbt, warehouse
 from scripts.arguments import add_landing_dir
 from scripts.contracts import find_extract
 from scripts.database import fetch_all
-from scripts.lineage import Manifest, marts_models_downstream
+from scripts.lineage import Manifest, downstream, marts_models_downstream
 from scripts.load_extracts import ExtractLoad, due_loads, load_each
 from scripts.warehouse import Role
 
@@ -131,7 +131,8 @@ def _models_resting_on(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the models in marts that rest on tables of raw: with a history, of the latest night.
 
-    A model of the stage `decide` with a history is what was decided and done, and is left out.
+    A model of the stage `decide` with a history is what was decided and done, and is left out, with
+    what rests on it.
     """
     models: dict[str, dict[str, Any]] = {
         model["name"]: model
@@ -140,7 +141,11 @@ def _models_resting_on(
     }
     has_history = {name: m["config"]["materialized"] == "incremental" for name, m in models.items()}
     histories = [n for n, m in models.items() if has_history[n] and "transform" in m["tags"]]
-    latest = [n for n in models if not has_history[n]]
+    done = [m["unique_id"] for n, m in models.items() if has_history[n] and "decide" in m["tags"]]
+    resting_on_done = downstream(manifest, done)
+    latest = [
+        n for n, m in models.items() if not has_history[n] and m["unique_id"] not in resting_on_done
+    ]
     return tuple(sorted(histories)), tuple(sorted(latest))
 
 

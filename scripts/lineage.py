@@ -31,6 +31,11 @@ def marts_models_downstream(manifest: Manifest, raw_table: str) -> list[dict[str
     ]
 
 
+def downstream(manifest: Manifest, keys: list[str]) -> set[str]:
+    """Return the keys of all that dbt builds from nodes with these keys, and of their tests."""
+    return set(_downstream(keys, manifest["child_map"]))
+
+
 def _sources(manifest: Manifest, raw_table: str) -> list[str]:
     return [
         key

@@ -105,10 +105,7 @@ def test_a_correction_builds_again_the_nights_that_rest_on_it(
         ("decide", SECOND),
     ]
     assert "fct_risk_warning" in due[0].models
-    views = (
-        *("fct_remediation_order", "fct_retention_experiment", "fct_risk_answer"),
-        *("fct_soothing_case", "rpt_campaign_effect"),
-    )
+    views = ("fct_remediation_order", "fct_risk_answer", "fct_soothing_case")
     assert due[2].models == ("customer_360", "customer_mark", *views)
     decided = fetch_all(
         Role.TRANSFORMER, "select * from marts.fct_retention_decision order by 1, 2"
