@@ -75,6 +75,7 @@ class TrainingParameters:
     minimum_holdout_churners: int
     random_seed: int
     training_thread_count: int
+    plausible_auc_percent: int
 
     def __post_init__(self) -> None:
         if self.observation_step_days < self.label_gap_days + self.label_horizon_days:
@@ -202,6 +203,7 @@ def train_churn_model(business_date: date, model_name: str = registry.MODEL_NAME
         data.training.features,
         data.training.is_churned,
         model.metadata.metrics.roc_auc,
+        plausible_auc=parameters.plausible_auc_percent / 100,
         seed=parameters.random_seed,
         thread_count=parameters.training_thread_count,
     )
