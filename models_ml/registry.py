@@ -25,6 +25,7 @@ from scripts import warehouse
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
 MODEL_NAME = "churn"
@@ -52,12 +53,11 @@ def load_champion(model_name: str = MODEL_NAME) -> Champion | None:
     Raises:
         UnreadableModelError: it is registered, but its files are gone or are not what was saved.
     """
-    version = _champion(model_name)
-    if version is None:
-        return None
     with tempfile.TemporaryDirectory() as directory:
-        model = load(_download(version, Path(directory)))
-    return Champion(version=str(version.version), model=model)
+        champion = download_champion(model_name, Path(directory))
+        if champion is None:
+            return None
+        return Champion(champion.version, load(champion.folder))
 
 
 def is_champion_usable(model_name: str = MODEL_NAME) -> bool:
@@ -88,19 +88,12 @@ def register(
     with tempfile.TemporaryDirectory() as directory:
         save(model, Path(directory))
         client.log_artifacts(run.info.run_id, directory, ARTIFACT_PATH)
-    _create_registered_model(client, model_name, PURPOSE)
-    version = client.create_model_version(
-        model_name,
-        source=f"{run.info.artifact_uri}/{ARTIFACT_PATH}",
-        run_id=run.info.run_id,
-        description=reason,
-    )
-    card = model_card(model.metadata, reason, str(version.version))
-    client.log_text(run.info.run_id, card, MODEL_CARD_FILE)
+    version = _create_version(client, run, model_name, PURPOSE, reason)
+    client.log_text(run.info.run_id, model_card(model.metadata, reason, version), MODEL_CARD_FILE)
     client.set_terminated(run.info.run_id)
     if is_champion:
-        client.set_registered_model_alias(model_name, CHAMPION, str(version.version))
-    return str(version.version)
+        set_champion(model_name, version)
+    return version
 
 
 @dataclass(frozen=True)
@@ -147,15 +140,9 @@ def register_folder(folder: Path, registration: Registration) -> str:
         tags=[RunTag(key, value) for key, value in registration.tags.items()],
     )
     client.log_artifacts(run.info.run_id, str(folder), ARTIFACT_PATH)
-    _create_registered_model(client, name, registration.purpose)
-    version = client.create_model_version(
-        name,
-        source=f"{run.info.artifact_uri}/{ARTIFACT_PATH}",
-        run_id=run.info.run_id,
-        description=registration.reason,
-    )
+    version = _create_version(client, run, name, registration.purpose, registration.reason)
     client.set_terminated(run.info.run_id)
-    return str(version.version)
+    return version
 
 
 def set_champion(model_name: str, version: str | None) -> None:
@@ -243,9 +230,17 @@ def _experiment_id(client: MlflowClient, name: str) -> str:
     return str(client.create_experiment(name, artifact_location=location.as_uri()))
 
 
-def _create_registered_model(client: MlflowClient, name: str, purpose: str) -> None:
+def _create_version(client: MlflowClient, run: Run, name: str, purpose: str, reason: str) -> str:
+    """Register what the run logged under `name`, made known if need be; return the version."""
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name, description=purpose)
+    version = client.create_model_version(
+        name,
+        source=f"{run.info.artifact_uri}/{ARTIFACT_PATH}",
+        run_id=run.info.run_id,
+        description=reason,
+    )
+    return str(version.version)
 
 
 def _log_metadata(client: MlflowClient, run_id: str, metadata: ModelMetadata, reason: str) -> None:
