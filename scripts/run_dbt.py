@@ -24,7 +24,7 @@ from typing import Any
 
 from sqlalchemy.engine import make_url
 
-from scripts import arguments, changed_history, warehouse
+from scripts import arguments, changed_history, loaded_seeds, warehouse
 from scripts.warehouse import PROJECT_DIR, Role
 
 DBT_PROJECT_DIR = PROJECT_DIR / "dbt_project"
@@ -87,6 +87,8 @@ def build(
 ) -> DbtResult:
     """Build and test all nodes of a stage for `business_date`; repeating it changes nothing.
 
+    Seeds that stand as their files are (scripts/loaded_seeds.py) are left out with their tests.
+
     Args:
         stage: A dbt tag, one of `STAGES`.
         business_date: Handed to dbt as the setting `business_date` (macros/build_setting.sql).
@@ -101,6 +103,8 @@ def build(
     """
     settings = {"business_date": business_date.isoformat(), **(extra_settings or {})}
     selection = _selection(stage, select)
+    seeds = loaded_seeds.fingerprints()
+    standing = [f"resource_type:seed,{name}" for name in loaded_seeds.unchanged()]
     if stage == HISTORY_STAGE:
         loads = changed_history.newest_loads()
         changed = changed_history.begin_build(business_date)
@@ -110,12 +114,14 @@ def build(
         [
             "build",
             *("--select", selection),
+            *(("--exclude", " ".join(standing)) if standing else ()),
             *("--exclude-resource-type", "unit_test"),
             *("--indirect-selection", "buildable"),
         ],
         settings,
         target_dir,
     )
+    loaded_seeds.note(seeds, [n.name for n in result.nodes if n.resource_type == "seed"])
     if stage == HISTORY_STAGE and select is None:
         changed_history.finish_build(business_date, loads)
     return result
