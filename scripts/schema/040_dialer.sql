@@ -260,11 +260,14 @@ returns setof dialer.call_task
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
--- The list is read in the order of its index up to the limit, whatever the planner expects to find.
+-- The list is read in the order of its index up to the limit, whatever the planner expects to find,
+-- and planned once a session.
 set enable_sort = off
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
+    turnstile constant bigint := 20260433;
     most integer := greatest(coalesce(claim_tasks.task_limit, 0), 0);
     lease_end timestamptz;
 begin
@@ -274,59 +277,68 @@ begin
     select now() + rule.rule_value * interval '1 minute' into strict lease_end
     from dialer.call_rule as rule where rule.rule_name = 'lease_minutes';
 
-    with given_back as (
-        select call_task_id
-        from dialer.call_task
-        where status = 'claimed' and lease_expires_at <= now()
-        for update skip locked
-    )
+    -- One at a time, until the tasks are marked and not until that is on disk: fifty who lock and skip
+    -- the same rows cost each other more than they would wait.
+    perform pg_advisory_lock(turnstile);
+    begin
+        with given_back as (
+            select call_task_id
+            from dialer.call_task
+            where status = 'claimed' and lease_expires_at <= now()
+            for update skip locked
+        )
 
-    update dialer.call_task as task
-    set status = 'open', lease_expires_at = null, agent_id = owner_agent_id
-    from given_back
-    where task.call_task_id = given_back.call_task_id;
-
-    return query
-    with own as (
-        select call_task_id
-        from dialer.call_task
-        where
-            status = 'open'
-            and owner_agent_id = claim_tasks.agent_id
-            and due_at <= now()
-        order by attempt_count > 0 desc, priority_rank, random_order
-        limit most
-        for update skip locked
-    ),
-
-    common as (
-        select call_task_id
-        from dialer.call_task as task
-        where
-            status = 'open'
-            and owner_agent_id is null
-            and due_at <= now()
-            and (
-                claim_tasks.customer_grade is null
-                or task.customer_grade = claim_tasks.customer_grade
-            )
-            and (claim_tasks.revisit_tag is null or task.revisit_tag = claim_tasks.revisit_tag)
-            and (claim_tasks.region is null or task.region = claim_tasks.region)
-        order by priority_rank, random_order
-        limit most - (select count(*) from own)
-        for update skip locked
-    ),
-
-    claimed as (
         update dialer.call_task as task
-        set status = 'claimed', agent_id = claim_tasks.agent_id, lease_expires_at = lease_end
-        where task.call_task_id in (select call_task_id from own union all table common)
-        returning task.*
-    )
+        set status = 'open', lease_expires_at = null, agent_id = owner_agent_id
+        from given_back
+        where task.call_task_id = given_back.call_task_id;
 
-    select *
-    from claimed
-    order by attempt_count > 0 desc, owner_agent_id is null, priority_rank, random_order;
+        return query
+        with own as (
+            select call_task_id
+            from dialer.call_task
+            where
+                status = 'open'
+                and owner_agent_id = claim_tasks.agent_id
+                and due_at <= now()
+            order by attempt_count > 0 desc, priority_rank, random_order
+            limit most
+            for update skip locked
+        ),
+
+        common as (
+            select call_task_id
+            from dialer.call_task as task
+            where
+                status = 'open'
+                and owner_agent_id is null
+                and due_at <= now()
+                and (
+                    claim_tasks.customer_grade is null
+                    or task.customer_grade = claim_tasks.customer_grade
+                )
+                and (claim_tasks.revisit_tag is null or task.revisit_tag = claim_tasks.revisit_tag)
+                and (claim_tasks.region is null or task.region = claim_tasks.region)
+            order by priority_rank, random_order
+            limit most - (select count(*) from own)
+            for update skip locked
+        ),
+
+        claimed as (
+            update dialer.call_task as task
+            set status = 'claimed', agent_id = claim_tasks.agent_id, lease_expires_at = lease_end
+            where task.call_task_id in (select call_task_id from own union all table common)
+            returning task.*
+        )
+
+        select *
+        from claimed
+        order by attempt_count > 0 desc, owner_agent_id is null, priority_rank, random_order;
+    exception when others or query_canceled then
+        perform pg_advisory_unlock(turnstile);
+        raise;
+    end;
+    perform pg_advisory_unlock(turnstile);
 end;
 $$;
 comment on function dialer.claim_tasks is

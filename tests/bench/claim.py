@@ -34,7 +34,7 @@ def measures(folder: Path) -> list[Measure]:
     """Return the limit of the slowest claims but one in a hundred."""
     return [
         Limit(
-            f"{CLIENTS} clients claim {TASKS:,} tasks, {TASKS_PER_CLAIM} at a time: p99 ms",
+            f"{CLIENTS} clients claim {TASKS:,} tasks, each {TASKS_PER_CLAIM} at a time: p99 ms",
             _percentile_ms,
             PERCENTILE_MS,
         )

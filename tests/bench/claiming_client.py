@@ -17,7 +17,7 @@ from scripts import warehouse
 from scripts.warehouse import Role
 
 START_LOCK = 20260432
-TASKS_PER_CLAIM = 5
+TASKS_PER_CLAIM = 1
 
 Claims = list[tuple[str, float, list[int]]]
 
@@ -27,6 +27,8 @@ def claim_until_empty(agent_number: int) -> Claims:
     agent_id = f"A{agent_number:03d}"
     claims: Claims = []
     with psycopg.connect(warehouse.url(Role.DIALER), autocommit=True) as connection:
+        # Agents work on connections that stand: the first claim of one plans what the others reuse.
+        connection.execute("select from dialer.claim_tasks(%s, 0)", [agent_id])
         connection.execute("select pg_advisory_lock_shared(%s)", [START_LOCK])
         while not claims or claims[-1][2]:
             started = time.perf_counter()
