@@ -344,6 +344,7 @@ def _is_of_a_later_night(table: str, row: str) -> bool:
             "fct_customer_risk",
             "fct_watched",
             "fct_churn",
+            "fct_group_member",
             "fct_retention",
         )
     )
