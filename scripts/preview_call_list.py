@@ -136,8 +136,8 @@ TRIABLE: LiteralString = """
         'is_enabled'
     ]) as attribute
 """
-# These bound what is published, which no preview does.
-NOT_DECIDED_BY = {"call_list_capacity", "call_list_minimum_size"}
+# These bound what is published or reported, which no preview does.
+NOT_DECIDED_BY = {"call_list_capacity", "call_list_minimum_size", "task_trend_days"}
 
 
 class PreviewError(ValueError):
@@ -217,7 +217,7 @@ def _try(
         raise PreviewError(
             f"there is no parameter {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
         )
-    night = _night_that_stands(connection)
+    night = night_that_stands(connection)
     if night != values["business_date"]:
         raise PreviewError(
             f"the views of the decision stand on {night or 'no night'}; to try other values decide"
@@ -231,7 +231,7 @@ def _try(
     return connection.execute(TRIED, values).fetchall()
 
 
-def _night_that_stands(connection: Connection) -> date | None:
+def night_that_stands(connection: Connection) -> date | None:
     """Return the night that the views of the decision are for; None if there are none now."""
     [row] = connection.execute(
         "select to_regclass('intermediate.int_candidates_decided') is not null as is_there"

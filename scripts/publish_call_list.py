@@ -126,7 +126,7 @@ def approve(business_date: date, revisit_tag: str, approved_by: str) -> int:
             raise PublishRefusedError(f"the list {revisit_tag} asks for no approval")
         if revisit_tag in _published_counts(connection, business_date):
             raise PublishRefusedError(f"the list {revisit_tag} of {business_date} is published")
-        _refuse_unknown_staff(connection, approved_by)
+        refuse_unknown_staff(connection, approved_by)
         task_count = int(plan[revisit_tag]["task_count"])
         connection.execute(
             "insert into dialer.list_approval"
@@ -162,7 +162,7 @@ def pull_back(business_date: date, revisit_tag: str, pulled_back_by: str, reason
     """
     with database.connect(Role.TRANSFORMER) as connection:
         connection.execute("select pg_advisory_xact_lock(%s)", [PUBLISH_LOCK])
-        _refuse_unknown_staff(connection, pulled_back_by)
+        refuse_unknown_staff(connection, pulled_back_by)
         tasks = connection.execute(
             "select call_list_id, attempt_count,"
             " status = 'claimed' and lease_expires_at > now() as is_claimed"
@@ -290,8 +290,8 @@ def _released_and_waiting(
     return released, waiting
 
 
-def _refuse_unknown_staff(connection: Connection, staff_id: str) -> None:
-    """A decision about a list needs a name: a supervisor or service manager who is still there."""
+def refuse_unknown_staff(connection: Connection, staff_id: str) -> None:
+    """Refuse who is no supervisor or service manager: a decision about a list needs a name."""
     found = connection.execute(
         "select 1 from staging.stg_crm__staff"
         " where staff_id = %s and staff_role in ('agent_supervisor', 'service_manager')"

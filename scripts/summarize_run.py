@@ -101,6 +101,18 @@ ORDERS: LiteralString = """
     group by opened.owner_team
     order by opened.owner_team
 """
+# What is refused on tonight's or a later day; what is over is of no use to anybody.
+REFUSED_POLICIES: LiteralString = """
+    select
+        policy_code || ' ' || policy_name as "policy refused",
+        conflicting_policy_code || ' ' || conflicting_policy_name as "clashes with",
+        string_agg(distinct star_level::text, ' ' order by star_level::text) as "star levels",
+        min(valid_from)::text as "from"
+    from marts.dim_retention_policy
+    where not is_accepted and coalesce(valid_to, 'infinity') > %(business_date)s
+    group by policy_code, policy_name, conflicting_policy_code, conflicting_policy_name
+    order by policy_code
+"""
 # Of several models that have scored the night, the one that did so last.
 DRIFT: LiteralString = """
     select
@@ -195,6 +207,7 @@ def summarize(business_date: date) -> str:
     if "transform" in done:
         print_table(console, "Risk warnings", _rows(WARNINGS, business_date))
         print_table(console, "Remediation orders", _rows(ORDERS, business_date))
+        print_table(console, "Policies refused", _rows(REFUSED_POLICIES, business_date))
     _print_model(console, steps)
     if "score" in done:
         print_table(console, "Moved since the model was made", _rows(DRIFT, business_date))

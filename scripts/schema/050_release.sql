@@ -27,9 +27,25 @@ comment on column dialer.list_pull_back.task_count is 'Tasks that were open and 
 comment on column dialer.list_pull_back.pulled_back_by is
     'Member of staff who pulled it back (撤回工号).';
 
+create table if not exists dialer.list_adjustment (
+    list_adjustment_id bigint generated always as identity primary key,
+    business_date date not null,
+    revisit_tag text not null,
+    customer_id text not null,
+    is_added boolean not null,
+    adjusted_by text not null check (adjusted_by <> ''),
+    reason text not null check (reason <> ''),
+    adjusted_at timestamptz not null default clock_timestamp()
+);
+comment on table dialer.list_adjustment is
+    'One row per customer whom somebody added to a planned list or took out of it (名单调整); the last
+    one holds. Append-only.';
+comment on column dialer.list_adjustment.adjusted_by is 'Member of staff who did it (调整工号).';
+
 grant select, insert, update on dialer.list_approval to retention_transformer;
-grant select, insert on dialer.list_pull_back to retention_transformer;
-grant select on dialer.list_approval, dialer.list_pull_back to retention_dialer;
+grant select, insert on dialer.list_pull_back, dialer.list_adjustment to retention_transformer;
+grant select on dialer.list_approval, dialer.list_pull_back, dialer.list_adjustment
+    to retention_dialer, retention_supervisor;
 
 -- The decision log of an earlier release had one row per customer; since then it has one for each
 -- campaign that he is a candidate for. Its campaigns were its tags.

@@ -80,21 +80,31 @@ NOTES = (
 ACTIONS = ("explanation", "care_call", "visit", "gift", "bill_credit", "cash_compensation")
 BILL_CREDIT = 4
 ACTION_RESULTS = ("saved", "soothed", "refused", "unreachable")
-# KEEP-12, RISK-25: code, name, brand, class, group, means, amount per star, answers which offer,
-# days before the business date on which it took effect, and after which it ends.
-Policy = tuple[str, str, str | None, str, str, str, float, str | None, int, int | None]
+# KEEP-12, RISK-25: code, name, brand, class, product, group, means, amounts by star from 0 on,
+# answers which offer, days before the business date on which it took effect, and after which it
+# ends. The rules of soothing (seeds/soothing_rule.csv) name the first three.
+Policy = tuple[
+    str, str, str | None, str, str | None, str, str, tuple[int, ...], str | None, int, int | None
+]
 POLICIES: tuple[Policy, ...] = (
-    ("ZC-BC", "障碍补偿", None, "compensation", "超长障碍用户", "bill_credit", 20.0, None,
-     500, None),
-    ("ZC-AF", "重复障碍安抚", None, "soothing", "重复障碍用户", "gift", 10.0, None, 500, None),
-    ("ZC-TS", "宽带提速挽留", "東方宽带", "retention", "合约到期用户", "speed_upgrade", 6.0, None,
-     300, None),
-    ("ZC-MY", "赠送月租", None, "rival_response", "异网策反用户", "free_months", 15.0,
-     "异网宽带一年半价", 120, None),
-    ("ZC-GH", "节日关怀", None, "care", "高星级用户", "loyalty_points", 5.0, None, 400, 60),
+    ("AF-CC", "超长障碍补偿", None, "compensation", None, "超长障碍用户", "bill_credit",
+     (20, 20, 30, 40, 50, 80, 100, 150), None, 2000, None),
+    ("AF-CF", "重复障碍补偿", None, "compensation", None, "重复障碍用户", "bill_credit",
+     (10, 10, 15, 20, 30, 50, 60, 80), None, 2000, None),
+    ("AF-ZJ", "装机延误补偿", None, "compensation", None, "装机延误用户", "free_months",
+     (0, 0, 30, 30, 50, 50, 80, 80), None, 2000, None),
+    ("ZC-AF", "重复障碍安抚", None, "soothing", "broadband", "重复障碍用户", "gift",
+     (10, 20, 30, 40, 50, 60, 70, 80), None, 500, None),
+    ("ZC-TS", "宽带提速挽留", "東方宽带", "retention", "broadband", "合约到期用户", "speed_upgrade",
+     (6, 12, 18, 24, 30, 36, 42, 48), None, 300, None),
+    ("ZC-MY", "赠送月租", None, "rival_response", "broadband", "异网策反用户", "free_months",
+     (15, 30, 45, 60, 75, 90, 105, 120), "异网宽带一年半价", 120, None),
+    ("ZC-GH", "节日关怀", None, "care", "broadband", "高星级用户", "loyalty_points",
+     (5, 10, 15, 20, 25, 30, 35, 40), None, 400, 60),
+    # Clashes with the one before it.
+    ("ZC-JZ", "节日加赠", None, "care", None, "高星级用户", "gift",
+     (5, 10, 15, 20, 25, 30, 35, 40), None, 90, 30),
 )  # fmt: skip
-PRODUCT = "broadband"
-STARS = 8
 # KEEP-16: metric, department, floor or ceiling, value.
 TARGETS = (
     ("retention_rate", MARKET, "at_least", 97.5),
@@ -372,13 +382,13 @@ def policy(world: World, delivery: Delivery) -> Iterator[pd.DataFrame]:
     """Yield the policies issued up to the delivery, per star level."""
     today = world.parameters.business_date
     rows = []
-    for code, name, brand, kind, group, means, amount, rival, before, after in POLICIES:
+    for code, name, brand, kind, product, group, means, amounts, rival, before, after in POLICIES:
         valid_from = today - timedelta(days=before)
         valid_to = None if after is None else today + timedelta(days=after)
         rows += [
-            (code, star, valid_from, name, brand, kind, PRODUCT, group, means,
-             amount * (1 + star), rival, "market_department", valid_to)
-            for star in range(STARS)
+            (code, star, valid_from, name, brand, kind, product, group, means, float(amount), rival,
+             "market_department", valid_to)
+            for star, amount in enumerate(amounts)
             if valid_from <= delivery.business_date
         ]  # fmt: skip
     names = (

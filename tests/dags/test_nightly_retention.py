@@ -143,6 +143,7 @@ def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
         "marts.fct_churn_label",
         "marts.fct_customer_month",
         "marts.fct_customer_tier",
+        "marts.fct_group_member",
         "marts.fct_late_payment",
         "marts.fct_list_membership",
         "marts.fct_payment",
@@ -150,6 +151,9 @@ def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
         "marts.fct_retention_experiment",
         "marts.rpt_base_retention",
         "marts.rpt_campaign_effect",
+        "marts.rpt_pending_task",
+        "marts.rpt_retention_task",
+        "marts.rpt_retention_task_day",
         "marts.rpt_value_concentration",
         "ml.churn_score",
         "ml.uplift_score",
@@ -162,6 +166,8 @@ def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
         "billing (payment): not delivered, last delivered 2026-11-29; affects "
         + ", ".join(sorted(affected))
     ) in " ".join(summary.split())
+    assert "ZC-JZ 节日加赠" in summary
+    assert "ZC-GH 节日关怀" in summary
     assert steps() == {
         "prepare_warehouse": "success",
         "load_extracts": "success",

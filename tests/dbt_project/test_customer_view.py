@@ -73,6 +73,7 @@ def operator(
         load_all(NIGHT, folder / "landing")
         _mark_personal_values(url)
         _plant_the_future(url)
+        _save_group(url)
         _build(MONTH_END, target_dir)
         month_end_rows = _all_rows(url)
         _build(NIGHT, target_dir)
@@ -147,6 +148,20 @@ def _plant_the_future(url: str) -> None:
             connection.execute(statement)
 
 
+def _save_group(url: str) -> None:
+    """Leave a group as an analyst's would be who saved it on an earlier day."""
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "insert into ops.retention_group (group_code, group_version, group_name, saved_by,"
+            " saved_at) values ('elderly', 1, '老年客户', 'YY0001', '2026-09-01 12:00+08')"
+        )
+        connection.execute(
+            "insert into ops.retention_group_condition values"
+            " ('elderly', 1, 1, 'age_years', '>=', '{60}'),"
+            " ('elderly', 1, 2, 'active_subscription_count', '>', '{0}')"
+        )
+
+
 def _tables(url: str, schemas: list[str]) -> list[tuple[str, str]]:
     with psycopg.connect(url) as connection:
         return connection.execute(
@@ -174,8 +189,20 @@ def _all_rows(url: str) -> dict[str, list[str]]:
 
 def test_marts_are_filled(operator: Operator) -> None:
     empty = {name for name, rows in operator.month_end_rows.items() if not rows}
-    assert empty <= {"fct_churn_label", "rpt_base_retention"}
+    assert empty <= {"fct_churn_label", "rpt_base_retention", "rpt_retention_task_day"}
     assert len(operator.month_end_rows) >= 20
+
+
+def test_a_group_has_the_members_who_meet_it(operator: Operator) -> None:
+    """Those of the earlier night are kept beside tonight's."""
+    members = operator.rows("select * from marts.fct_group_member")
+    assert {row["business_date"] for row in members} == {MONTH_END, NIGHT}
+    tonight = {row["customer_id"] for row in members if row["business_date"] == NIGHT}
+    meeting = operator.rows(
+        "select customer_id from marts.customer_360"
+        " where age_years >= 60 and active_subscription_count > 0"
+    )
+    assert tonight == {row["customer_id"] for row in meeting} != set()
 
 
 def test_no_personal_value_reaches_a_mart(operator: Operator) -> None:
@@ -317,6 +344,7 @@ def _is_of_a_later_night(table: str, row: str) -> bool:
             "fct_customer_risk",
             "fct_watched",
             "fct_churn",
+            "fct_group_member",
             "fct_retention",
         )
     )

@@ -41,7 +41,7 @@ DELIVERED = {
 }  # fmt: skip
 KEPT_LONGER = dict.fromkeys(  # entered once, true for years
     ("crm.consent", "crm.contract", "crm.customer_attribute", "crm.device"), 3650
-)
+) | {"retention.policy": 400}  # as long as what was granted under it
 CONTRACTS = read_contracts(CONTRACT_DIR)
 EXTRACTS = read_extracts()
 FILES = sorted(CONTRACT_DIR.glob("*.yml"))

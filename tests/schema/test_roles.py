@@ -44,6 +44,8 @@ REFUSED: dict[Role, tuple[str, ...]] = {
         "delete from dialer.call_list",
         "delete from dialer.call_attempt",
         "delete from dialer.task_change",
+        "update dialer.list_adjustment set is_added = true",
+        "delete from dialer.list_adjustment",
         "insert into dialer.call_attempt values (1, 1, 'x', 'A1', now(), 'busy', 0, null, now())",
         "select * from dialer.claim_tasks('A1', 1)",
         "select * from dialer.assign_tasks('ZG001', 'A1', '{1}')",
@@ -80,6 +82,8 @@ REFUSED: dict[Role, tuple[str, ...]] = {
         "select * from ops.secret",
         "select * from dialer.inbound_hint('13612348475')",
         "delete from marts.stale_relation",
+        "delete from marts.retention_group",
+        "insert into marts.retention_group_condition values ('x', 1, 1, 'region', '=', '{}')",
         "select * from dialer.call_task",
         "select * from dialer.pool_success",
         "select * from dialer.claim_tasks('A1', 1)",
@@ -124,6 +128,8 @@ REFUSED: dict[Role, tuple[str, ...]] = {
         "update dialer.task_change set changed_by = 'x'",
         "delete from dialer.task_change",
         "truncate dialer.task_change",
+        "insert into dialer.list_adjustment (business_date, revisit_tag, customer_id, is_added,"
+        " adjusted_by, reason) values (current_date, 'x', 'C1', true, 'ZG001', 'x')",
         "update dialer.call_rule set rule_value = 9",
     ),
     Role.AGENT: (
@@ -175,7 +181,11 @@ ALLOWED: dict[Role, tuple[str, ...]] = {
         "insert into ml.uplift_verdict (business_date, experiment_hash, ranking, reason,"
         " treated_count, control_count) values (current_date, 'x', 'risk', 'x', 0, 0)",
     ),
-    Role.ANALYST: ("select * from marts.customer", "select * from marts.stale_relation"),
+    Role.ANALYST: (
+        "select * from marts.customer",
+        "select * from marts.stale_relation",
+        "select * from marts.retention_group_condition",
+    ),
     Role.DIALER: (
         "select * from dialer.call_list",
         "select * from dialer.call_attempt",
@@ -199,6 +209,7 @@ ALLOWED: dict[Role, tuple[str, ...]] = {
         "select * from dialer.pool_failed",
         "select * from dialer.revisit",
         "select * from dialer.task_change",
+        "select * from dialer.list_adjustment",
         "select * from dialer.assign_tasks('ZG001', 'A1', '{1}')",
         "select * from dialer.share_out_tasks('ZG001', '{A1}')",
         "select dialer.edit_task('ZG001', 1, 'x')",
@@ -284,9 +295,9 @@ def test_functions_that_run_as_their_owner_have_a_fixed_search_path() -> None:
         """
         select proname, proconfig::text as settings, prosecdef as is_security_definer
         from pg_proc
-        where pronamespace = 'dialer'::regnamespace
+        where pronamespace in ('dialer'::regnamespace, 'marts'::regnamespace)
         """,
     )
-    assert {row["proname"] for row in functions} >= {"claim_tasks", "record_attempt"}
+    assert {row["proname"] for row in functions} >= {"claim_tasks", "record_attempt", "save_group"}
     for function in functions:
         assert "search_path=pg_catalog, pg_temp" in function["settings"], function["proname"]

@@ -377,7 +377,7 @@ def test_departments_answer_in_time_mostly_and_soothe_more_than_they_save(
     assert {step.n for step in following} == {1}
     assert codes["soothed"] > 8 * codes.get("saved", 0)  # RISK-37
     assert 40 < paid["compensation_amount"].mean() < 110
-    assert (paid["policy_code"] == "ZC-BC").all()
+    assert (paid["policy_code"] == "AF-CC").all()
     assert set(found[names[0]]["feedback_kind"]) == {"result", "order_request", "experience"}
     assert found[names[0]]["request_reason"].nunique() == 3  # RISK-29
 

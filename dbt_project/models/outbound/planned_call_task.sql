@@ -29,22 +29,48 @@ campaign as (
     select * from {{ ref('int_campaigns_in_force') }}
 ),
 
+adjustment as (
+    select * from {{ ref('stg_dialer__list_adjustment') }}
+    where business_date = {{ business_date() }}
+),
+
+-- What people have changed comes last: nobody who was not a candidate, and none without a place.
+planned as (
+    select
+        decision.*,
+        coalesce(
+            decision.priority_rank,
+            coalesce(max(decision.priority_rank) over (), 0)
+            + row_number() over (
+                partition by decision.is_eligible
+                order by decision.priority_score desc, decision.customer_id asc
+            )
+        )::integer as place_number
+    from decision
+    left join adjustment
+        on
+            decision.customer_id = adjustment.customer_id
+            and decision.revisit_tag = adjustment.revisit_tag
+    where coalesce(adjustment.is_added, decision.is_eligible)
+),
+
 -- Dialers strip or misread | ' " ; ` and \ in comments, and cut them after 255 characters.
 final as (
     select
-        decision.business_date,
-        decision.customer_id,
-        decision.subscription_id,
-        decision.campaign_code,
-        decision.revisit_tag,
+        planned.business_date,
+        planned.customer_id,
+        planned.subscription_id,
+        planned.campaign_code,
+        planned.revisit_tag,
         customer.contact_phone as phone_number,
         customer.customer_name,
         customer.region,
-        decision.customer_grade,
-        decision.priority_rank,
-        decision.expected_profit_amount,
+        planned.customer_grade,
+        planned.place_number as priority_rank,
+        planned.expected_profit_amount,
         campaign.first_hour,
         campaign.needs_approval,
+        soothing.policy_codes,
         left(
             regexp_replace(
                 concat(
@@ -53,20 +79,19 @@ final as (
                     '安抚：' || soothing.guidance_zh || '。',
                     '可补偿' || nullif(soothing.subsidy_amount, 0) || '元。',
                     '沟通要点：' || nullif(score.churn_reasons_zh, '') || '。',
-                    '近30天已联系' || nullif(decision.contact_count_30d, 0) || '次。'
+                    '近30天已联系' || nullif(planned.contact_count_30d, 0) || '次。'
                 ),
                 '[|''";`\\\r\n\t]', '', 'g'
             ),
             255
         ) as agent_hint
-    from decision
-    inner join customer on decision.customer_id = customer.customer_id
-    inner join revisit_tag on decision.revisit_tag = revisit_tag.revisit_tag
-    inner join campaign on decision.campaign_code = campaign.campaign_code
-    left join warnings on decision.customer_id = warnings.customer_id
-    left join soothing on decision.customer_id = soothing.customer_id
-    left join score on decision.customer_id = score.customer_id
-    where decision.is_eligible
+    from planned
+    inner join customer on planned.customer_id = customer.customer_id
+    inner join revisit_tag on planned.revisit_tag = revisit_tag.revisit_tag
+    inner join campaign on planned.campaign_code = campaign.campaign_code
+    left join warnings on planned.customer_id = warnings.customer_id
+    left join soothing on planned.customer_id = soothing.customer_id
+    left join score on planned.customer_id = score.customer_id
 )
 
 select * from final

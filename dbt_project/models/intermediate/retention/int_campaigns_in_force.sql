@@ -20,6 +20,7 @@ final as (
         campaign.revisit_tag,
         campaign.contact_class,
         campaign.team_code,
+        campaign.group_code,
         campaign.line_source,
         campaign.propensity_source,
         campaign.value_source,

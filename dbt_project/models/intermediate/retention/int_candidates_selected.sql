@@ -17,8 +17,12 @@ customer as (
         seen.churn_probability >= parameter.churn_probability_minimum as may_churn,
         coalesce(seen.value_tier in ('high', 'mid'), false) as is_mid_high,
         seen.business_date - seen.last_mobile_use_date as mobile_silent_days,
-        seen.planned_suspension_date - seen.business_date as days_to_suspension,
+        seen.newest_subscription_days between 1 and parameter.new_install_days as is_installed,
+        seen.planned_suspension_date - seen.business_date
+        between 1 and parameter.pre_suspension_days as is_to_be_suspended,
         seen.overdue_amount >= parameter.dunning_amount_minimum as is_to_be_dunned,
+        seen.voice_minutes_30d >= parameter.ring_back_tone_minutes_minimum
+        and not seen.has_ring_back_tone as is_without_tone,
         seen.suitable_service_code in ('larger_data_package', 'smaller_data_package') as has_misfit,
         seen.suitable_service_code in ('roaming_package', 'border_package') as needs_roaming,
         to_char(seen.registered_date, 'MMDD') = to_char(seen.business_date + 1, 'MMDD')
@@ -35,11 +39,16 @@ contract_ending as (
     select * from {{ ref('int_customer_contract_ending') }}
 ),
 
+by_group as (
+    select * from {{ ref('int_customer_campaigns_by_group') }}
+),
+
 campaign as (
     select * from {{ ref('int_campaigns_in_force') }}
 ),
 
--- Who is called for which campaign: one condition each, and the customer view is read once for all.
+-- Who is called for which campaign: one condition each or the members of a saved group, and the
+-- customer view is read once for all.
 selected as (
     select
         customer.*,
@@ -47,10 +56,7 @@ selected as (
         unnest(array_remove(array[
             case when to_soothe.needs_explanation then 'fault_explanation' end,
             case when customer.warning_count > 0 then 'risk_soothing' end,
-            case
-                when customer.newest_subscription_days between 1 and parameter.new_install_days
-                    then 'new_install_revisit'
-            end,
+            case when customer.is_installed then 'new_install_revisit' end,
             case when customer.may_churn then 'churn_warning' end,
             case when customer.may_churn and customer.is_mid_high then 'churn_warning_mid_high' end,
             case
@@ -63,10 +69,7 @@ selected as (
                     then 'off_net_warning'
             end,
             case when contract_ending.customer_id is not null then 'contract_expiry' end,
-            case
-                when customer.days_to_suspension between 1 and parameter.pre_suspension_days
-                    then 'pre_suspension_reminder'
-            end,
+            case when customer.is_to_be_suspended then 'pre_suspension_reminder' end,
             case when customer.is_to_be_dunned then 'dunning' end,
             case
                 when
@@ -77,14 +80,9 @@ selected as (
                     then 'care'
             end,
             case when customer.has_misfit then 'plan_change' end,
-            case
-                when
-                    customer.voice_minutes_30d >= parameter.ring_back_tone_minutes_minimum
-                    and not customer.has_ring_back_tone
-                    then 'ring_back_tone'
-            end,
+            case when customer.is_without_tone then 'ring_back_tone' end,
             case when customer.needs_roaming then 'special_topic_roaming' end
-        ], null)) as campaign_code
+        ], null) || by_group.campaign_codes) as campaign_code
     from customer
     cross join parameter
     left join to_soothe on customer.customer_id = to_soothe.customer_id
@@ -92,6 +90,7 @@ selected as (
         on
             customer.customer_id = contract_ending.customer_id
             and parameter.contract_expiry_days >= contract_ending.contract_remaining_days
+    left join by_group on customer.customer_id = by_group.customer_id
 ),
 
 final as (

@@ -27,7 +27,9 @@ final as (
         customer_id,
         bool_or(soothing_kind = 'explanation_call') as needs_explanation,
         string_agg(distinct guidance_zh, '；' order by guidance_zh) as guidance_zh,
-        max(subsidy_amount) as subsidy_amount
+        max(subsidy_amount) as subsidy_amount,
+        array_agg(distinct policy_code order by policy_code) filter (where policy_code is not null)
+            as policy_codes
     from outstanding
     group by customer_id
 )

@@ -6,11 +6,14 @@ with source as (
 final as (
     select
         call_task_id,
+        call_list_id,
         business_date,
         customer_id,
         revisit_tag,
+        region,
         status as task_status,
         attempt_count,
+        due_at,
         closed_at
     from source
 )

@@ -22,8 +22,14 @@ rule as (
     select * from {{ ref('soothing_rule') }}
 ),
 
+subscription as (
+    select * from {{ ref('int_subscription_dated') }}
+    where as_of_date = {{ business_date() }}
+),
+
 policy as (
-    select * from {{ ref('soothing_policy') }}
+    select * from {{ ref('dim_retention_policy') }}
+    where is_accepted
 ),
 
 affected as (
@@ -59,7 +65,7 @@ judged as (
     where {{ in_force(business_date(), 'rule') }}
 ),
 
--- Whoever has no star level is granted what the lowest is.
+-- Whoever has no star level is granted what the lowest is. Nobody's brand is known here.
 final as (
     select
         judged.opened_date,
@@ -76,11 +82,14 @@ final as (
         policy.action_kind,
         coalesce(policy.subsidy_amount, 0) as subsidy_amount
     from judged
+    left join subscription on judged.subscription_id = subscription.subscription_id
     left join policy
         on
             judged.is_operator_cause
             and judged.policy_granted = policy.policy_code
             and coalesce(judged.star_level, 0) = policy.star_level
+            and policy.brand is null
+            and coalesce(subscription.product_type = policy.product_type, true)
             and {{ in_force(business_date(), 'policy') }}
 )
 
