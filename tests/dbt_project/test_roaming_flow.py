@@ -78,6 +78,18 @@ class Operator:
             "subscription_id|customer_id|account_id|product_type|plan_id|activated_at",
             [f"{line}|{name}|{name}|mobile|M1|{since} 00:00:00" for line, name, since in lines],
         )
+        self.deliver(
+            day,
+            "crm",
+            "consent",
+            "consent_id|customer_id|consent_purpose|consent_state|given_at|expiry_date|"
+            "evidence_kind|evidence_reference|channel_code|changed_at",
+            [
+                f"G_{name}|{name}|marketing_call|given|2026-01-01 09:00:00|2028-01-01|recording|"
+                f"RC1|hotline|2026-01-01 09:00:00"
+                for name in CUSTOMERS
+            ],
+        )
 
     def stay(self, name: str, day: date, fee: str) -> str:
         return (
