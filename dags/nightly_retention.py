@@ -8,8 +8,8 @@ then the night goes on without it, and what rests on it is marked stale.
 **Inputs**: `landing/<source>/<extract>/<business_date>/`, contracts in `expectations/extracts/`.
 
 **Outputs**: `marts.*`, `ml.churn_score`, `ml.uplift_score`, `dialer.call_list` and
-`dialer.call_task`, the files for the dialer and the workstations in `var/export/`, and the night's
-trace in `ops.*`.
+`dialer.call_task`, the files for the dialer, the workstations and the channels in `var/export/`,
+and the night's trace in `ops.*`.
 
 **Parameters**: `business_date` (YYYY-MM-DD, default: yesterday), `landing_dir` (default:
 LANDING_DIR or `landing/`), `patience_minutes` (how long to wait for a source after it is due;
@@ -103,6 +103,7 @@ def nightly_retention() -> None:
     @task
     def export_marks() -> None:
         run_step(steps.export_marks)
+        run_step(steps.export_offers)
 
     @task
     def summarize() -> None:

@@ -24,6 +24,8 @@ from scripts.warehouse import Role
 EVENT_COLUMNS = {
     "billing.invoice": "billing_month",
     "billing.payment": "paid_at",
+    "channel.offer": "shown_at",
+    "channel.sms_blast": "sent_at",
     "contact_center.interaction": "contacted_at",
     "crm.loyalty_points": "changed_at",
     "fault.trouble_ticket": "reported_at",

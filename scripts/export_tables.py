@@ -1,11 +1,12 @@
-"""Write as files what other desks work from: colour marks and risk lists.
+"""Write as files what other desks work from: colour marks, what channels offer, and risk lists.
 
     python -m scripts.export_tables marks --business-date 2026-11-20 [--out-dir var/export]
+    python -m scripts.export_tables offers --business-date 2026-11-20 [--out-dir var/export]
     python -m scripts.export_tables risk-lists --business-date 2026-11-30 [--out-dir var/export]
 
-CSV in UTF-8 with a header, one file per workstation or department, in `out_dir`/<business_date>.
-They hold identifiers of customers and lines, no names and no phone numbers. A file that is written
-again for the same night has the same bytes.
+CSV in UTF-8 with a header, one file per workstation, channel or department, in
+`out_dir`/<business_date>. They hold identifiers of customers and lines, no names and no phone
+numbers. A file that is written again for the same night has the same bytes.
 """
 
 from __future__ import annotations
@@ -45,6 +46,13 @@ MARKS = TableExport(
     columns=("customer_id", "list_code", "colour_zh", "reasons_zh", "instructions_zh"),
     order_by=("customer_id",),
 )
+OFFERS = TableExport(
+    name="channel_offer",
+    split_by="channel_code",
+    table="channel_offer",
+    columns=("customer_id", "campaign_code", "wave_number", "occasion", "message_zh"),
+    order_by=("customer_id", "campaign_code"),
+)
 RISK_LISTS = TableExport(
     name="risk_list",
     split_by="department",
@@ -67,7 +75,7 @@ RISK_LISTS = TableExport(
     ),
     order_by=("priority", "opened_date", "remediation_order_id", "subject_id"),
 )
-EXPORTS = {"marks": MARKS, "risk-lists": RISK_LISTS}
+EXPORTS = {"marks": MARKS, "offers": OFFERS, "risk-lists": RISK_LISTS}
 
 
 def export(exported: TableExport, business_date: date, out_dir: Path) -> dict[str, int]:

@@ -273,6 +273,14 @@ def export_marks(business_date: date) -> None:
         run.counts = export(MARKS, business_date, export_dir())
 
 
+def export_offers(business_date: date) -> None:
+    """Write what each channel offers tomorrow, one file for each; calls have files of their own."""
+    from scripts.export_tables import OFFERS, export
+
+    with _step("export_offers", business_date, Role.TRANSFORMER) as run:
+        run.counts = export(OFFERS, business_date, export_dir())
+
+
 def import_outcomes(business_date: date, landing_dir: Path) -> None:
     """Take in the outcomes delivered in the contract's form, up to the next day's calls."""
     from scripts.import_outcomes import OutcomesNotLoadedError, import_delivered_outcomes

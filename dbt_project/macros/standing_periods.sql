@@ -25,3 +25,32 @@
 
     update {{ target }} set valid_to = null where valid_to >= {{ business_date() }};
 {%- endmacro %}
+
+{#-
+    Query of the periods that end tonight and those that begin, for strategy change_validity: what the
+    CTE `standing` holds and the CTE `tonight` gives no longer or otherwise, and the reverse. `judged`
+    is a condition on `standing`: what does not keep to it was not judged tonight and goes on.
+-#}
+{% macro changed_periods(keys, columns, judged="true") -%}
+    {%- set standing = "(standing." ~ columns | join(", standing.") ~ ")" -%}
+    {%- set tonight = "(tonight." ~ columns | join(", tonight.") ~ ")" %}
+    select
+        {{ keys | join(", ") }},
+        standing.{{ columns | join(", standing.") }},
+        standing.valid_from,
+        {{ business_date() }} as valid_to
+    from standing
+    left join tonight using ({{ keys | join(", ") }})
+    where
+        {{ judged }}
+        and (tonight.{{ columns[0] }} is null or {{ standing }} is distinct from {{ tonight }})
+    union all
+    select
+        {{ keys | join(", ") }},
+        tonight.{{ columns | join(", tonight.") }},
+        {{ business_date() }} as valid_from,
+        null::date as valid_to
+    from tonight
+    left join standing using ({{ keys | join(", ") }})
+    where standing.valid_from is null or {{ standing }} is distinct from {{ tonight }}
+{%- endmacro %}

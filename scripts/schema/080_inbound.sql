@@ -42,6 +42,8 @@ returns table (
     is_complaint_alert boolean,
     interpretations_zh text,
     current_offer_zh text,
+    campaign_offer_zh text,
+    campaign_contact_count integer,
     to_avoid_zh text,
     to_do_zh text,
     is_do_not_call boolean,
@@ -52,7 +54,8 @@ as $$
 begin
     -- Before the first night there is nobody to find.
     if to_regclass('intermediate.inbound_number') is null
-        or to_regclass('marts.customer_360') is null then
+        or to_regclass('marts.customer_360') is null
+        or to_regclass('marts.channel_offer') is null then
         return;
     end if;
     return query
@@ -72,12 +75,16 @@ begin
         customer.is_complaint_alert,
         customer.interpretations_zh,
         customer.suitable_service_zh,
+        offer.message_zh,
+        offer.contact_count,
         customer.to_avoid_zh,
         customer.to_do_zh,
         customer.is_do_not_call,
         customer.business_date
     from intermediate.inbound_number as number
     inner join marts.customer_360 as customer on number.customer_id = customer.customer_id
+    left join marts.channel_offer as offer
+        on customer.customer_id = offer.customer_id and offer.occasion = 'call_in'
     where number.phone_key = ops.phone_key(
         inbound_hint.phone_number,
         (select secret_value from ops.secret where secret_name = 'phone_key')

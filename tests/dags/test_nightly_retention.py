@@ -107,6 +107,7 @@ def repeat_without_airflow(landing: Path) -> None:
     nightly_steps.publish_call_list(NIGHT)
     nightly_steps.export_call_list(NIGHT)
     nightly_steps.export_marks(NIGHT)
+    nightly_steps.export_offers(NIGHT)
     nightly_steps.export_risk_lists(NIGHT)
 
 
@@ -135,17 +136,20 @@ def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
     assert run_nightly(NIGHT, landing)
     affected = {
         "dialer.call_task",
+        "marts.channel_offer",
         "marts.customer_360",
         "marts.customer_mark",
         "marts.fct_account_manager_assignment",
         "marts.fct_base_snapshot",
         "marts.fct_churn_feature",
         "marts.fct_churn_label",
+        "marts.fct_contact_flow",
         "marts.fct_customer_month",
         "marts.fct_customer_tier",
         "marts.fct_group_member",
         "marts.fct_late_payment",
         "marts.fct_list_membership",
+        "marts.fct_next_contact",
         "marts.fct_payment",
         "marts.fct_retention_decision",
         "marts.fct_retention_experiment",
@@ -182,6 +186,7 @@ def test_the_night_finds_what_was_planted_publishes_a_list_and_can_be_repeated(
         "publish_call_list": "success",
         "export_call_list": "success",
         "export_marks": "success",
+        "export_offers": "success",
     }
     expected = expected_warnings(tmp_path / "truth")
     assert len({rule for rule, _ in expected}) == 14

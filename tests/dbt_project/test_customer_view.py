@@ -346,6 +346,7 @@ def _is_of_a_later_night(table: str, row: str) -> bool:
             "fct_churn",
             "fct_group_member",
             "fct_retention",
+            "fct_next_contact",
         )
     )
     return is_by_date and row.startswith(f"({NIGHT}")

@@ -14,13 +14,12 @@ consent as (
     where as_of_date = {{ business_date() }} and marketing_call_until_date > {{ business_date() }}
 ),
 
--- Judged as of the business date, so that what happens to a task later changes no past decision.
-customer_with_open_task as (
-    select distinct customer_id
-    from {{ ref('stg_dialer__call_task') }}
-    where
-        business_date < {{ business_date() }}
-        and (closed_at is null or closed_at >= {{ end_of(business_date()) }})
+task_open as (
+    select * from {{ ref('int_customer_task_open') }}
+),
+
+flow_elsewhere as (
+    select * from {{ ref('int_flow_elsewhere') }}
 ),
 
 handling as not materialized (
@@ -70,7 +69,7 @@ final as (
             case
                 when candidate.needs_consent and consent.customer_id is null then 'no_consent'
             end,
-            case when customer_with_open_task.customer_id is not null then 'open_task' end,
+            case when task_open.customer_id is not null then 'open_task' end,
             case when candidate.first_hour is null then 'quiet_hours' end,
             case
                 when
@@ -92,6 +91,7 @@ final as (
                     then 'sensitivity'
             end,
             case when conflict.customer_id is not null then 'policy_conflict' end,
+            case when flow_elsewhere.customer_id is not null then 'other_wave' end,
             case when candidate.is_limited and contacted.has_daily_cap then 'daily_cap' end,
             case when candidate.is_limited and contacted.has_rolling_cap then 'rolling_cap' end,
             case when candidate.is_limited and contacted.has_minimum_gap then 'minimum_gap' end,
@@ -104,8 +104,11 @@ final as (
     from candidate
     left join blocked on candidate.customer_id = blocked.customer_id
     left join consent on candidate.customer_id = consent.customer_id
-    left join customer_with_open_task
-        on candidate.customer_id = customer_with_open_task.customer_id
+    left join task_open on candidate.customer_id = task_open.customer_id
+    left join flow_elsewhere
+        on
+            candidate.customer_id = flow_elsewhere.customer_id
+            and candidate.campaign_code = flow_elsewhere.campaign_code
     left join conflict
         on
             candidate.customer_id = conflict.customer_id

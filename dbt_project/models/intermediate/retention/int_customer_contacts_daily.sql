@@ -16,11 +16,8 @@ contact_class as (
 ),
 
 offer as (
-    select * from {{ ref('stg_channel__offer') }}
-    where
-        shown_at < {{ end_of(business_date()) }}
-        and shown_at
-        >= {{ window_start(business_date(), "interval '30 days'") }}
+    select * from {{ ref('fct_offer') }}
+    where offered_date between {{ business_date() }} - 29 and {{ business_date() }}
 ),
 
 channel as (
@@ -46,7 +43,7 @@ contact as (
     union all
     select
         offer.customer_id,
-        {{ local_date('offer.shown_at') }} as contacted_date
+        offer.offered_date as contacted_date
     from offer
     inner join channel on offer.channel = channel.channel_code
     where channel.is_counted

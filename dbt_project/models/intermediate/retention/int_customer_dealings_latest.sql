@@ -6,12 +6,10 @@ with task as (
 ),
 
 offer as (
-    select * from {{ ref('stg_channel__offer') }}
+    select * from {{ ref('fct_offer') }}
     where
-        response in ('accepted', 'refused')
-        and responded_at < {{ end_of(business_date()) }}
-        and responded_at
-        >= {{ window_start(business_date(), "interval '90 days'") }}
+        response in ('accepted', 'refused', 'unsubscribed')
+        and offered_date between {{ business_date() }} - 89 and {{ business_date() }}
 ),
 
 contract as (
@@ -36,9 +34,10 @@ dealing as (
     union all
     select
         customer_id,
-        'offer_' || response as dealing_kind,
+        case when response = 'accepted' then 'offer_accepted' else 'offer_refused' end
+            as dealing_kind,
         offer_class as dealing_code,
-        {{ local_date('responded_at') }} as dealt_date
+        offered_date as dealt_date
     from offer
     union all
     select

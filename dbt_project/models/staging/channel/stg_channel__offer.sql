@@ -1,6 +1,9 @@
+-- An offer cannot be delivered before it is made: older deliveries change nothing tonight.
 with source as (
     select * from {{ source('channel', 'offer') }}
-    where business_date <= {{ business_date() }}
+    where
+        business_date >= {{ changed_from(['channel.offer', 'channel.sms_blast']) }}
+        and business_date <= {{ business_date() }}
 ),
 
 final as (
