@@ -168,6 +168,11 @@ def _summary() -> str:
             " (remediation_order_id text, order_state text, valid_from date, valid_to date)"
         )
         connection.execute(
+            "create table marts.dim_retention_policy (policy_code text, policy_name text,"
+            " conflicting_policy_code text, conflicting_policy_name text, star_level integer,"
+            " valid_from date, valid_to date, is_accepted boolean)"
+        )
+        connection.execute(
             "create table intermediate.int_remediation_order_opened"
             " (remediation_order_id text, owner_team text, opened_date date, due_date date)"
         )
