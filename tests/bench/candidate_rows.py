@@ -44,7 +44,7 @@ DELIVERED: dict[str, LiteralString] = {
         select
             'E' || number || '-' || wave, 'P' || number %% 9, '优惠', shown.offer_class,
             'C' || 1 + number * 7919::bigint %% %(customers)s, null,
-            case when number %% 3 > 0 then 'sms' else 'app' end, wave, shown.shown_at,
+            case when number / 7 %% 3 > 0 then 'sms' else 'app' end, wave, shown.shown_at,
             shown.response,
             case when shown.response is not null then shown.shown_at + interval '1 hour' end, 10,
             null, null, null, %(day)s::date, 1
@@ -52,7 +52,7 @@ DELIVERED: dict[str, LiteralString] = {
         cross join lateral generate_series(1, case when number %% 10 = 0 then 4 else 1 end) as wave
         cross join lateral (
             select
-                %(day)s::date - (number * 104729::bigint %% 90)::integer
+                %(day)s::date - number / 10 %% 90
                 + interval '9 hours' + wave * interval '1 hour' as shown_at,
                 (array[
                     'contract_renewal', 'plan', 'data_package', 'ring_back_tone', 'roaming_package'
@@ -106,14 +106,14 @@ BUILT: dict[str, LiteralString] = {
     "intermediate.int_soothing_due": """
         insert into intermediate.int_soothing_due
         select
-            %(day)s::date - customer / 50 %% 20, 'O' || customer, 'C' || customer, 'B' || customer,
+            %(day)s::date - customer / 60 %% 20, 'O' || customer, 'C' || customer, 'B' || customer,
             rule.cause_code, rule.soothing_kind, rule.soothing_team, rule.guidance_zh, 3, true,
             rule.policy_code, null, customer %% 4 * 10
-        from generate_series(50, %(customers)s, 50) as customer
+        from generate_series(60, %(customers)s, 60) as customer
         inner join (
             select soothing_rule.*, row_number() over (order by cause_code) as number
             from marts.soothing_rule
-        ) as rule on customer / 50 %% 12 + 1 = rule.number
+        ) as rule on customer / 60 %% 12 + 1 = rule.number
     """,
     "marts.fct_customer_risk": """
         insert into marts.fct_customer_risk

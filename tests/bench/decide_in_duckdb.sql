@@ -203,10 +203,11 @@ factored as (
         selected.* exclude (business_date),
         running.* exclude (campaign_code),
         parameter.*,
+        -- Wide enough for the product of all four.
         case propensity_source
             when 'churn' then coalesce(churn_probability, churn_probability_default)
             else propensity
-        end as propensity_factor,
+        end::decimal(20, 6) as propensity_factor,
         (
             value_months * case value_source
                 when 'monthly' then monthly_value_amount
@@ -322,7 +323,7 @@ conflict as (
     where
         campaign_conflict.dealing_kind = dealing.dealing_kind
         and campaign_conflict.dealing_code = dealing.dealing_code
-        and dealt_date > night_date - least(window_days, 90)
+        and dealt_date > night_date - least(window_days, 90)::integer
         and valid_from <= night_date
         and (valid_to is null or night_date < valid_to::date)
 ),
@@ -365,7 +366,7 @@ contacted as (
             drop_reason,
             contact_maximum,
             count(*) as contact_count_30d,
-            count(*) filter (contacted_date > night_date - window_days) as contact_count
+            count(*) filter (contacted_date > night_date - window_days::integer) as contact_count
         from night, contact, contact_limit
         where valid_from <= night_date and (valid_to is null or night_date < valid_to::date)
         group by customer_id, limit_code, drop_reason, contact_maximum
@@ -464,7 +465,7 @@ capacity as (
             on
                 team_capacity.team_code = taken.team_code
                 and team_capacity.customer_grade = taken.customer_grade
-                and taken.business_date > night_date - window_days
+                and taken.business_date > night_date - window_days::integer
         where valid_from <= night_date and (valid_to is null or night_date < valid_to::date)
         group by team_capacity.team_code, team_capacity.customer_grade, window_days, capacity
     )
