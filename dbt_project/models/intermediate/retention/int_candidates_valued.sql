@@ -38,6 +38,8 @@ uplift as (
     select * from {{ ref('int_customer_uplift_ranked') }}
 ),
 
+-- Left joins, though each finds its row: how many candidates a campaign has is not known to the
+-- planner, which by inner ones would expect a single candidate and look at every pair after them.
 likely as (
     select
         candidate.*,
@@ -47,7 +49,7 @@ likely as (
             when 'fixed' then campaign.propensity
         end as propensity_factor
     from candidate
-    inner join campaign on candidate.campaign_code = campaign.campaign_code
+    left join campaign on candidate.campaign_code = campaign.campaign_code
     cross join parameter
 ),
 
@@ -68,8 +70,8 @@ factored as (
         case when uplift.customer_id is null then 'campaign' else 'uplift' end as lever_source,
         coalesce(uplift.is_sleeping_dog, false) as is_sleeping_dog
     from likely
-    inner join campaign on likely.campaign_code = campaign.campaign_code
-    inner join weight
+    left join campaign on likely.campaign_code = campaign.campaign_code
+    left join weight
         on
             concat('risk_weight_', coalesce(likely.highest_risk_level, 'none'))
             = weight.parameter_name
@@ -112,7 +114,7 @@ final as (
         campaign.must_pay,
         campaign.is_held_out
     from factored
-    inner join campaign on factored.campaign_code = campaign.campaign_code
+    left join campaign on factored.campaign_code = campaign.campaign_code
     cross join parameter
     left join risk on factored.customer_id = risk.customer_id
 )
