@@ -128,7 +128,11 @@ BUILT: dict[str, LiteralString] = {
         insert into marts.fct_customer_tier
         select
             'C' || customer, 'value',
-            case when customer %% 20 = 7 then 'high' when customer %% 5 = 2 then 'mid' else 'low' end,
+            case
+                when customer %% 20 = 7 then 'high'
+                when customer %% 5 = 2 then 'mid'
+                else 'low'
+            end,
             customer %% 100, '2026-01-01', null
         from generate_series(1, %(customers)s) as customer
     """,
@@ -222,7 +226,9 @@ BUILT: dict[str, LiteralString] = {
 DECIDING: dict[str, LiteralString] = {
     "customer_id": "'C' || customer",
     "business_date": "%(day)s::date",
-    "masked_phone": "case when customer %% 50 > 0 then '161****' || lpad(customer::text, 4, '0') end",
+    "masked_phone": (
+        "case when customer %% 50 > 0 then '161****' || lpad(customer::text, 4, '0') end"
+    ),
     "active_subscription_count": "(random() < 0.95)::integer",
     "broadband_subscription_count": "(random() < 0.5)::integer",
     "mobile_subscription_count": "(random() < 0.7)::integer",
@@ -235,7 +241,9 @@ DECIDING: dict[str, LiteralString] = {
     "planned_suspension_date": (
         "case when random() < 0.02 then %(day)s::date + (random() * 9)::integer end"
     ),
-    "overdue_amount": "case when random() < 0.05 then round((random() * 100)::numeric, 2) else 0 end",
+    "overdue_amount": (
+        "case when random() < 0.05 then round((random() * 100)::numeric, 2) else 0 end"
+    ),
     "monthly_rent_amount": "29 + customer %% 9 * 20",
     "invoice_amount_90d": "round((random() ^ 3 * 300)::numeric, 2)",
     "voice_minutes_30d": "(random() ^ 3 * 600)::integer",

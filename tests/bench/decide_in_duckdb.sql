@@ -1,29 +1,11 @@
 -- Whom to call tonight and why not the others, by DuckDB, from the tables that the night's decision
 -- reads (Parquet, one file each) and the seeds (CSV). A view `night` names the business date, its
 -- end and the time zone. Leaves the tables `decision` and `planned`.
-create view parameter as
-select
-    any_value(parameter_value) filter (parameter_name = 'control_salt')::bigint as control_salt,
-    any_value(value) filter (parameter_name = 'churn_probability_minimum') as churn_probability_minimum,
-    any_value(value) filter (parameter_name = 'churn_probability_default') as churn_probability_default,
-    any_value(value) filter (parameter_name = 'new_install_days') as new_install_days,
-    any_value(value) filter (parameter_name = 'contract_expiry_days') as contract_expiry_days,
-    any_value(value) filter (parameter_name = 'pre_suspension_days') as pre_suspension_days,
-    any_value(value) filter (parameter_name = 'dunning_amount_minimum') as dunning_amount_minimum,
-    any_value(value) filter (parameter_name = 'silent_days') as silent_days,
-    any_value(value) filter (parameter_name = 'silent_days_maximum') as silent_days_maximum,
-    any_value(value) filter (parameter_name = 'competitor_call_minimum') as competitor_call_minimum,
-    any_value(value) filter (parameter_name = 'ring_back_tone_minutes_minimum')
-    as ring_back_tone_minutes_minimum,
-    any_value(value) filter (parameter_name = 'care_complaint_days') as care_complaint_days,
-    any_value(value) filter (parameter_name = 'call_cost_amount') as call_cost_amount,
-    any_value(value) filter (parameter_name = 'propensity_factor_is_on') as propensity_factor_is_on,
-    any_value(value) filter (parameter_name = 'value_factor_is_on') as value_factor_is_on,
-    any_value(value) filter (parameter_name = 'context_factor_is_on') as context_factor_is_on,
-    any_value(value) filter (parameter_name = 'lever_factor_is_on') as lever_factor_is_on,
-    any_value(value) filter (parameter_name = 'global_control_share') as global_control_share
-from night, (select *, parameter_value::decimal(18, 6) as value from retention_parameter)
-where valid_from <= night_date and (valid_to is null or night_date < valid_to::date);
+create table parameter as
+pivot (
+    select parameter_name, parameter_value::decimal(18, 6) as value from retention_parameter, night
+    where valid_from <= night_date and (valid_to is null or night_date < valid_to::date)
+) on parameter_name using any_value(value);
 
 create view running as
 select
@@ -251,10 +233,12 @@ candidate as (
             * case when lever_factor_is_on > 0 then lever_factor else 1 end,
             4
         ) as priority_score,
-        ('0x' || left(md5(concat(control_salt, '|', factored.customer_id)), 8))::ubigint / 4294967296
-        < global_control_share as is_global_control,
-        ('0x' || left(md5(concat(control_salt, '|', campaign_code, '|', factored.customer_id)), 8))::ubigint
-        / 4294967296 < control_share as is_campaign_control
+        ('0x' || left(md5(concat_ws('|', control_salt::int, factored.customer_id)), 8))::ubigint
+        / 4294967296 < global_control_share as is_global_control,
+        (
+            '0x'
+            || left(md5(concat_ws('|', control_salt::int, campaign_code, factored.customer_id)), 8)
+        )::ubigint / 4294967296 < control_share as is_campaign_control
     from night, factored
     left join fct_customer_risk as risk
         on factored.customer_id = risk.customer_id and risk.business_date = night_date

@@ -38,8 +38,7 @@ uplift as (
     select * from {{ ref('int_customer_uplift_ranked') }}
 ),
 
--- Left joins, though each finds its row: how many candidates a campaign has is not known to the
--- planner, which by inner ones would expect a single candidate and look at every pair after them.
+-- Left joins, though each finds its row: after inner ones the planner would expect one candidate.
 likely as (
     select
         candidate.*,
@@ -72,9 +71,7 @@ factored as (
     from likely
     left join campaign on likely.campaign_code = campaign.campaign_code
     left join weight
-        on
-            concat('risk_weight_', coalesce(likely.highest_risk_level, 'none'))
-            = weight.parameter_name
+        on 'risk_weight_' || coalesce(likely.highest_risk_level, 'none') = weight.parameter_name
     left join uplift
         on likely.customer_id = uplift.customer_id and campaign.propensity_source = 'churn'
 ),
