@@ -21,13 +21,14 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts import warehouse
-from tests.bench import claim, customer, effect, load, model, risk, simulator
+from tests.bench import claim, customer, decide, effect, load, model, risk, simulator
 from tests.bench.measure import Comparison, Limit, Measure
 
 ROUNDS = 5
 GROUPS: dict[str, Callable[[Path], list[Measure]]] = {
     "claim": claim.measures,
     "customer": customer.measures,
+    "decide": decide.measures,
     "effect": effect.measures,
     "load": load.measures,
     "model": model.measures,

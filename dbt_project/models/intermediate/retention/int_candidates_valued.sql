@@ -38,6 +38,7 @@ uplift as (
     select * from {{ ref('int_customer_uplift_ranked') }}
 ),
 
+-- Left joins, though each finds its row: after inner ones the planner would expect one candidate.
 likely as (
     select
         candidate.*,
@@ -47,7 +48,7 @@ likely as (
             when 'fixed' then campaign.propensity
         end as propensity_factor
     from candidate
-    inner join campaign on candidate.campaign_code = campaign.campaign_code
+    left join campaign on candidate.campaign_code = campaign.campaign_code
     cross join parameter
 ),
 
@@ -68,11 +69,9 @@ factored as (
         case when uplift.customer_id is null then 'campaign' else 'uplift' end as lever_source,
         coalesce(uplift.is_sleeping_dog, false) as is_sleeping_dog
     from likely
-    inner join campaign on likely.campaign_code = campaign.campaign_code
-    inner join weight
-        on
-            concat('risk_weight_', coalesce(likely.highest_risk_level, 'none'))
-            = weight.parameter_name
+    left join campaign on likely.campaign_code = campaign.campaign_code
+    left join weight
+        on 'risk_weight_' || coalesce(likely.highest_risk_level, 'none') = weight.parameter_name
     left join uplift
         on likely.customer_id = uplift.customer_id and campaign.propensity_source = 'churn'
 ),
@@ -112,7 +111,7 @@ final as (
         campaign.must_pay,
         campaign.is_held_out
     from factored
-    inner join campaign on factored.campaign_code = campaign.campaign_code
+    left join campaign on factored.campaign_code = campaign.campaign_code
     cross join parameter
     left join risk on factored.customer_id = risk.customer_id
 )
