@@ -46,7 +46,7 @@ DELIVERED: dict[str, LiteralString] = {
             'C' || 1 + number * 7919::bigint %% %(customers)s, null,
             case when number / 7 %% 3 > 0 then 'sms' else 'app' end, wave, shown.shown_at,
             shown.response,
-            case when shown.response is not null then shown.shown_at + interval '1 hour' end, 10,
+            case when shown.response <> 'none' then shown.shown_at + interval '1 hour' end, 10,
             null, null, null, %(day)s::date, 1
         from generate_series(1, %(customers)s) as number
         cross join lateral generate_series(1, case when number %% 10 = 0 then 4 else 1 end) as wave
@@ -57,7 +57,8 @@ DELIVERED: dict[str, LiteralString] = {
                 (array[
                     'contract_renewal', 'plan', 'data_package', 'ring_back_tone', 'roaming_package'
                 ])[1 + number %% 5] as offer_class,
-                case number / 5 %% 10 when 0 then 'accepted' when 1 then 'refused' end as response
+                case number / 5 %% 10 when 0 then 'accepted' when 1 then 'refused' else 'none' end
+                    as response
         ) as shown
     """,
     "retention.soothing_action": """

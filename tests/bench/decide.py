@@ -130,7 +130,10 @@ class Decision:
         )
         with connect(None) as connection:
             fill(connection, CUSTOMERS, NIGHT)
-        for table in TABLES:
+        run_dbt.run(
+            ["run", "--select", "fct_offer"], {"business_date": NIGHT.isoformat()}, self.target_dir
+        )
+        for table in (*TABLES, "marts.fct_offer"):
             columns = fetch_all(
                 None,
                 "select attname, format_type(atttypid, atttypmod) as type from pg_attribute"

@@ -54,7 +54,8 @@ select
     customer_id,
     bool_or(soothing_kind = 'explanation_call') as needs_explanation,
     array_to_string(list_sort(list(distinct guidance_zh)), '；') as guidance_zh,
-    max(subsidy_amount) as subsidy_amount
+    max(subsidy_amount) as subsidy_amount,
+    list_sort(list(distinct policy_code) filter (policy_code is not null)) as policy_codes
 from int_soothing_due as due, night
 where
     opened_date between night_date - 13 and night_date
@@ -273,12 +274,6 @@ blocked as (
     group by customer_id
 ),
 
-offer as (
-    select distinct on (trim(offer_event_id)) channel__offer.* from channel__offer, night
-    where business_date <= night_date
-    order by trim(offer_event_id), business_date desc, extract_load_id desc
-),
-
 conflict as (
     select distinct customer_id, campaign_code
     from night, campaign_conflict, (
@@ -293,12 +288,12 @@ conflict as (
             and (status <> 'withdrawn' or end_at <= closed_at)
         union all
         select
-            trim(customer_id),
-            'offer_' || response,
+            customer_id,
+            case when response = 'accepted' then 'offer_accepted' else 'offer_refused' end,
             offer_class,
-            (responded_at at time zone zone)::date
-        from offer, night
-        where response in ('accepted', 'refused') and responded_at < end_at
+            offered_date
+        from fct_offer
+        where response in ('accepted', 'refused', 'unsubscribed')
         union all
         select trim(customer_id), 'contract', contract_kind, (signed_at at time zone zone)::date
         from contract, night
@@ -331,12 +326,10 @@ contact as (
         and ((night_date - 29)::timestamp at time zone zone) <= called_at
         and coalesce(is_counted, true)
     union all
-    select trim(customer_id), (shown_at at time zone zone)::date
-    from night, offer
+    select customer_id, offered_date
+    from night, fct_offer
     inner join contact_channel on channel = channel_code
-    where
-        is_counted and shown_at < end_at
-        and ((night_date - 29)::timestamp at time zone zone) <= shown_at
+    where is_counted and offered_date between night_date - 29 and night_date
 ),
 
 contacted as (
@@ -391,6 +384,11 @@ judged as (
                         then 'sensitivity'
                 end,
                 case when conflict.customer_id is not null then 'policy_conflict' end,
+                -- Nobody was in a flow before: each is in the first of its waves, which is no call.
+                case
+                    when campaign_code in (from campaign_wave select campaign_code)
+                        then 'other_wave'
+                end,
                 case when is_limited and 'daily_cap' in limits_reached then 'daily_cap' end,
                 case when is_limited and 'rolling_cap' in limits_reached then 'rolling_cap' end,
                 case when is_limited and 'minimum_gap' in limits_reached then 'minimum_gap' end,
@@ -564,6 +562,7 @@ select
     decision.expected_profit_amount,
     running.first_hour,
     running.needs_approval,
+    '{' || array_to_string(policy_codes, ',') || '}' as policy_codes,
     left(
         regexp_replace(
             concat(
