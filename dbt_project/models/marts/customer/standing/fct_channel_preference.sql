@@ -38,10 +38,10 @@ changed_customer as (
     select customer_id from standing
     where valid_from >= {{ changed_from(['channel.offer', 'channel.sms_blast']) }}
     {%- if is_incremental() %}
-    -- Of whom this night or a later one wrote something, which is taken back first.
-    union
-    select customer_id from {{ this }}
-    where valid_from >= {{ business_date() }} or valid_to >= {{ business_date() }}
+        -- Of whom this night or a later one wrote something, which is taken back first.
+        union
+        select customer_id from {{ this }}
+        where valid_from >= {{ business_date() }} or valid_to >= {{ business_date() }}
     {%- endif %}
 ),
 
