@@ -28,20 +28,19 @@ standing as (
     }) }}
 ),
 
--- Who was written since may have lost a contact that a delivery took away.
+-- Who was written since may have lost a contact that a delivery took away; and what this night or a
+-- later one wrote is taken back first.
 changed_customer as (
     select customer_id from {{ ref('fct_offer') }}
     where offered_date >= {{ changed_from(['channel.offer', 'channel.sms_blast']) }}
     union
     select customer_id from {{ ref('int_marketing_calls_made') }}
-    union
-    select customer_id from standing
-    where valid_from >= {{ changed_from(['channel.offer', 'channel.sms_blast']) }}
     {%- if is_incremental() %}
-        -- Of whom this night or a later one wrote something, which is taken back first.
         union
         select customer_id from {{ this }}
-        where valid_from >= {{ business_date() }} or valid_to >= {{ business_date() }}
+        where
+            valid_from >= {{ changed_from(['channel.offer', 'channel.sms_blast']) }}
+            or greatest(valid_from, valid_to) >= {{ business_date() }}
     {%- endif %}
 ),
 
