@@ -28,8 +28,7 @@ standing as (
     }) }}
 ),
 
--- Who was written since may have lost a contact that a delivery took away; and what this night or a
--- later one wrote is taken back first.
+-- Who was written since may have lost a contact; what tonight or later wrote is taken back first.
 changed_customer as (
     select customer_id from {{ ref('fct_offer') }}
     where offered_date >= {{ changed_from(['channel.offer', 'channel.sms_blast']) }}
