@@ -1,7 +1,4 @@
-"""Which seeds a warehouse already holds as their files are: these need not be loaded again.
-
-A third of what dbt does in a night of few customers is to load the same seeds and to test them.
-"""
+"""Which seeds a warehouse already holds as their files are: these need not be loaded again."""
 
 from __future__ import annotations
 
@@ -14,8 +11,8 @@ from scripts.warehouse import PROJECT_DIR, Role
 SEED_DIR = PROJECT_DIR / "seeds"
 
 
-def unchanged() -> list[str]:
-    """Return the seeds whose table is there and was loaded and tested from the files of today."""
+def unchanged(fingerprint_by_name: dict[str, str]) -> list[str]:
+    """Return the seeds whose table is there and was loaded and tested from such files."""
     with connect(Role.TRANSFORMER) as connection:
         rows = connection.execute(
             "select seed_name, fingerprint from ops.seed_state"
@@ -23,7 +20,7 @@ def unchanged() -> list[str]:
         ).fetchall()
     loaded = {row["seed_name"]: row["fingerprint"] for row in rows}
     return sorted(
-        name for name, fingerprint in fingerprints().items() if loaded.get(name) == fingerprint
+        name for name, fingerprint in fingerprint_by_name.items() if loaded.get(name) == fingerprint
     )
 
 

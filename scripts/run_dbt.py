@@ -104,7 +104,7 @@ def build(
     settings = {"business_date": business_date.isoformat(), **(extra_settings or {})}
     selection = _selection(stage, select)
     seeds = loaded_seeds.fingerprints()
-    standing = [f"resource_type:seed,{name}" for name in loaded_seeds.unchanged()]
+    standing = [f"resource_type:seed,{name}" for name in loaded_seeds.unchanged(seeds)]
     if stage == HISTORY_STAGE:
         loads = changed_history.newest_loads()
         changed = changed_history.begin_build(business_date)

@@ -22,9 +22,9 @@ def _seeds_built(target_dir: Path) -> set[str]:
 def test_a_seed_is_loaded_when_it_is_new_changed_or_gone(
     warehouse_db: str, target_dir: Path
 ) -> None:
-    assert loaded_seeds.unchanged() == []
+    assert loaded_seeds.unchanged(loaded_seeds.fingerprints()) == []
     assert _seeds_built(target_dir) == {"risk_rule", "call_rule"}
-    assert loaded_seeds.unchanged() == ["call_rule", "risk_rule"]
+    assert loaded_seeds.unchanged(loaded_seeds.fingerprints()) == ["call_rule", "risk_rule"]
     assert _seeds_built(target_dir) == set()
     with psycopg.connect(warehouse_db) as connection:
         connection.execute(
@@ -45,7 +45,7 @@ def test_a_seed_that_fails_its_tests_is_loaded_again(
         _seeds_built(target_dir)
     with psycopg.connect(warehouse_db) as connection:
         assert connection.execute("select from marts.risk_rule limit 1").fetchone() is not None
-    assert loaded_seeds.unchanged() == []
+    assert loaded_seeds.unchanged(loaded_seeds.fingerprints()) == []
 
 
 def test_the_description_is_part_of_a_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
