@@ -6,9 +6,7 @@ import hashlib
 from collections.abc import Collection
 
 from scripts.database import connect
-from scripts.warehouse import PROJECT_DIR, Role
-
-SEED_DIR = PROJECT_DIR / "seeds"
+from scripts.warehouse import SEED_DIR, Role
 
 
 def unchanged(fingerprint_by_name: dict[str, str]) -> list[str]:

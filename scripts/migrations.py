@@ -25,7 +25,6 @@ DIALER_REFERENCES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("vicidial_flag", ("flag",), "vicidial_flag.csv"),
     ("vicidial_status", ("campaign_id", "status"), "vicidial_status.csv"),
 )
-SEED_DIR = warehouse.PROJECT_DIR / "seeds"
 
 
 def apply() -> None:
@@ -78,7 +77,7 @@ def _create_roles(connection: psycopg.Connection) -> None:
 def _sync_dialer_rules(connection: psycopg.Connection) -> None:
     """Make the dialer's reference tables equal to their seeds (rows are never removed)."""
     for table, key, seed in DIALER_REFERENCES:
-        with (SEED_DIR / seed).open(encoding="utf-8", newline="") as file:
+        with (warehouse.SEED_DIR / seed).open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         columns = [sql.Identifier(name) for name in rows[0]]
         statement = sql.SQL(

@@ -31,6 +31,7 @@ from sqlalchemy.engine import URL, make_url
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 SCHEMA_DIR = PROJECT_DIR / "scripts" / "schema"
+SEED_DIR = PROJECT_DIR / "seeds"
 WAREHOUSE_DATABASE = "retention"
 AIRFLOW_DATABASE = "airflow"
 MLFLOW_DATABASE = "mlflow"

@@ -18,8 +18,8 @@ import duckdb
 from scripts import run_dbt
 from scripts.database import connect, fetch_all
 from scripts.delivery_terms import OPERATOR_ZONE
-from scripts.loaded_seeds import SEED_DIR
 from scripts.publish_call_list import publish
+from scripts.warehouse import SEED_DIR
 from tests.bench.candidate_rows import TABLES, fill
 from tests.bench.histories import busy_seconds, use_database
 from tests.bench.measure import Comparison, Limit, Measure
