@@ -100,7 +100,7 @@ final as (
         as_of_date,
         subscription_id
         {%- for name, measure, window in measures %},
-        coalesce(sum({{ name }}), 0)::bigint as {{ name }}
+        coalesce(ops.bigint_sum({{ name }}), 0) as {{ name }}
         {%- endfor %}
         {%- for name, condition in last_dates %},
         max({{ name }}) as {{ name }}

@@ -16,7 +16,7 @@ MODELS = sorted(MODEL_DIR.rglob("*.sql"))
 
 def _is_view(model: Path) -> bool:
     text = model.read_text(encoding="utf-8")
-    is_in_folder_of_views = bool({"staging", "measured", "raised", "monthly"} & set(model.parts))
+    is_in_folder_of_views = bool({"staging", "measured", "monthly"} & set(model.parts))
     return "materialized='view'" in text or (is_in_folder_of_views and "materialized=" not in text)
 
 

@@ -3,7 +3,7 @@ with dispatch as (
 ),
 
 ticket as (
-    select * from {{ ref('stg_fault__trouble_ticket') }}
+    select * from {{ ref('int_tickets_timed') }}
 ),
 
 -- A dispatch names its ticket alone; the line and the customer are the ticket's.

@@ -5,7 +5,7 @@ with counted as (
 ),
 
 customer as (
-    select * from {{ ref('int_customer_dated') }}
+    select * from {{ ref('stg_crm__customer') }}
     where as_of_date = {{ business_date() }} and region is not null
 ),
 

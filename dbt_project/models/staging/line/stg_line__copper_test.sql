@@ -4,9 +4,9 @@ with source as (
     where business_date between {{ earliest_as_of_date() }} - 30 and {{ business_date() }}
 ),
 
--- A test that is delivered twice counts once: the newest delivery holds.
+-- Not de-duplicated: whoever reads it wants the newest delivery of the latest test anyway.
 final as (
-    select distinct on (trim(subscription_id), tested_at)
+    select
         trim(subscription_id) as subscription_id,
         has_loose_joint,
         has_high_energy_noise,
@@ -14,13 +14,9 @@ final as (
         noise_margin_db,
         attainable_rate_mbps,
         tested_at,
-        business_date as delivered_date
+        business_date as delivered_date,
+        extract_load_id
     from source
-    order by
-        trim(subscription_id) asc,
-        tested_at asc,
-        business_date desc,
-        extract_load_id desc
 )
 
 select * from final

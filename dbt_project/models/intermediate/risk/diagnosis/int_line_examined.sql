@@ -8,7 +8,7 @@ subscription as (
 ),
 
 customer as (
-    select * from {{ ref('int_customer_dated') }}
+    select * from {{ ref('stg_crm__customer') }}
     where as_of_date = {{ business_date() }}
 ),
 
@@ -48,6 +48,7 @@ final as (
     select
         raised.subscription_id,
         subscription.cross_connect_area_id,
+        subscription.product_type,
         optical.optical_loss_db,
         copper.has_loose_joint::integer as loose_joint_count,
         copper.has_high_energy_noise::integer as high_energy_noise_count,

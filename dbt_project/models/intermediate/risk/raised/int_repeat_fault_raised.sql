@@ -13,21 +13,23 @@ rule_in_force as (
 ),
 
 -- What counts is how often somebody had to be sent (障碍派单), not how often the customer reported.
-line_repeating as (
+line_sent_to as (
     select
         dispatch.subscription_id,
         rule_in_force.rule_code,
-        rule_in_force.window_start_at,
         count(*) as dispatch_count
     from rule_in_force
     inner join dispatch on rule_in_force.window_start_at <= dispatch.dispatched_at
-    group by
-        dispatch.subscription_id,
-        rule_in_force.rule_code,
-        rule_in_force.window_start_at,
-        rule_in_force.operator,
-        rule_in_force.threshold_value
-    having {{ raises('count(*)') }}
+    group by dispatch.subscription_id, rule_in_force.rule_code
+),
+
+line_repeating as (
+    select
+        line_sent_to.*,
+        rule_in_force.window_start_at
+    from line_sent_to
+    inner join rule_in_force on line_sent_to.rule_code = rule_in_force.rule_code
+    where {{ raises('line_sent_to.dispatch_count') }}
 ),
 
 final as (

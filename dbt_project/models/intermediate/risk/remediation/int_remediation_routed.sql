@@ -28,6 +28,19 @@ action_in_force as (
     where {{ in_force(business_date(), 'action') }}
 ),
 
+-- What a route or an action asks for; one that asks for nothing fits whatever was found.
+line_finding as (
+    select
+        subscription_id,
+        finding_code
+    from found
+    union all
+    select
+        subscription_id,
+        'whatever' as finding_code
+    from examined
+),
+
 -- The first route whose finding the line has.
 raised_routed as (
     select distinct on (raised.subscription_id, raised.cause_code)
@@ -38,11 +51,10 @@ raised_routed as (
         route_in_force.order_cause_code
     from raised
     inner join route_in_force on raised.cause_code = route_in_force.cause_code
-    left join found
+    inner join line_finding
         on
-            raised.subscription_id = found.subscription_id
-            and route_in_force.finding_code = found.finding_code
-    where route_in_force.finding_code is null or found.finding_code is not null
+            raised.subscription_id = line_finding.subscription_id
+            and coalesce(route_in_force.finding_code, 'whatever') = line_finding.finding_code
     order by raised.subscription_id asc, raised.cause_code asc, route_in_force.precedence asc
 ),
 
@@ -54,15 +66,14 @@ raised_advised as (
         action_in_force.action_code,
         action_in_force.precedence as action_precedence
     from raised
+    inner join line_finding on raised.subscription_id = line_finding.subscription_id
     inner join action_in_force
         on
-            action_in_force.cause_code is null
-            or raised.cause_code = action_in_force.cause_code
-    left join found
-        on
-            raised.subscription_id = found.subscription_id
-            and action_in_force.finding_code = found.finding_code
-    where action_in_force.finding_code is null or found.finding_code is not null
+            line_finding.finding_code = coalesce(action_in_force.finding_code, 'whatever')
+            and (
+                action_in_force.cause_code is null
+                or raised.cause_code = action_in_force.cause_code
+            )
     order by raised.subscription_id asc, raised.cause_code asc, action_in_force.precedence asc
 ),
 

@@ -13,18 +13,12 @@ routed as (
     select * from {{ ref('int_remediation_routed') }}
 ),
 
-customer as (
-    select * from {{ ref('int_customer_dated') }}
-    where as_of_date = {{ business_date() }}
+examined as (
+    select * from {{ ref('int_line_examined') }}
 ),
 
 rule as (
     select * from {{ ref('soothing_rule') }}
-),
-
-subscription as (
-    select * from {{ ref('int_subscription_dated') }}
-    where as_of_date = {{ business_date() }}
 ),
 
 policy as (
@@ -55,13 +49,14 @@ judged as (
         rule.soothing_kind,
         rule.soothing_team,
         rule.guidance_zh,
-        customer.star_level,
+        examined.star_level,
+        examined.product_type,
         rule.policy_code as policy_granted,
         coalesce(rule.compensated_if = 'always', false) or affected.has_operator_cause
             as is_operator_cause
     from affected
     inner join rule on affected.cause_code = rule.cause_code
-    left join customer on affected.customer_id = customer.customer_id
+    inner join examined on affected.subscription_id = examined.subscription_id
     where {{ in_force(business_date(), 'rule') }}
 ),
 
@@ -82,14 +77,13 @@ final as (
         policy.action_kind,
         coalesce(policy.subsidy_amount, 0) as subsidy_amount
     from judged
-    left join subscription on judged.subscription_id = subscription.subscription_id
     left join policy
         on
             judged.is_operator_cause
             and judged.policy_granted = policy.policy_code
             and coalesce(judged.star_level, 0) = policy.star_level
             and policy.brand is null
-            and coalesce(subscription.product_type = policy.product_type, true)
+            and coalesce(judged.product_type = policy.product_type, true)
             and {{ in_force(business_date(), 'policy') }}
 )
 
