@@ -157,8 +157,8 @@ def tuned_settings() -> dict[str, str]:
     Memory follows the usual shares (a quarter for buffers, capped: beyond 4 GiB a nightly batch of
     this size gains nothing). `wal_level = minimal` lets COPY into a table made in the same
     transaction skip the WAL; compose runs with WAL archiving instead (docker-compose.yml). What is
-    still logged, each page of a table when it is first read, is not compressed: pglz, the one method
-    of this build, takes four times as long as the writing.
+    still logged, each page of a table when it is first read, is not compressed: pglz, the one
+    method of this build, takes four times as long as the writing.
     """
     memory = psutil.virtual_memory().total
     cores = os.cpu_count() or 1
