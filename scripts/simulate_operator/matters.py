@@ -1,7 +1,8 @@
 """What makes customers get in touch for a reason of their own: faults, grievances, travelling.
 
 Complaints follow faults and the sensitivity to service, disputes over fees follow the sensitivity
-to prices, and both gather before a customer leaves. All of it is drawn once for the whole history.
+to prices, and both gather before a customer leaves; who ports a number out asks about it before.
+All of it is drawn once for the whole history.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from scripts.simulate_operator import service_status
 from scripts.simulate_operator.event_rows import FAR, since_epoch
 from scripts.simulate_operator.timeline import (
     DAY,
@@ -27,12 +29,16 @@ if TYPE_CHECKING:
 
 FEE, NETWORK, SERVICE = 0, 1, 2  # categories of complaints
 FAULT_TOPIC, FEE_TOPIC, SERVICE_TOPIC, REPAIR_TOPIC, INSTALLATION_TOPIC, ROAMING_TOPIC = range(6)
-TOPICS = ("宽带障碍", "资费争议", "服务态度", "催修", "催装", "川渝漫游包")
+PORTING_TOPIC = 6
+TOPICS = ("宽带障碍", "资费争议", "服务态度", "催修", "催装", "川渝漫游包", "携转资格查询")
 REPAIR, INSTALLATION = 0, 1  # what is urged
 FAULT_COMPLAINT_LOGIT = -1.5  # a fifth of the faults are complained about
 MONTHLY_COMPLAINTS = 0.003  # customers who complain for another reason
 LEAVER_COMPLAINTS = 0.30  # of those who leave, complain in the weeks before
 LEAVER_DAYS = 60
+PORTING_INQUIRIES = 0.7  # of those who port a number out, ask whether they may in the days before
+PORTING_DAYS = 14
+MONTHLY_PORTING_INQUIRIES = 0.003  # customers with a mobile line who ask, and stay for now
 INSTALLATION_URGES = 0.05  # new broadband lines
 TRAVEL_LOGINS = 2  # BI-23: shown at two logins, then taken up on the hotline
 TRAVEL_SHARE = 0.5  # of frequent travellers, per month
@@ -64,6 +70,7 @@ def draw(world: World) -> pd.DataFrame:
             _urged_installations(world),
             _about_fees_and_service(world),
             _before_leaving(world),
+            _about_porting(world),
             _travellers(world),
         ],
         ignore_index=True,
@@ -214,6 +221,34 @@ def _before_leaving(world: World) -> pd.DataFrame:
     )
     joined = since_epoch(world.population.customers["joined_at"].to_numpy())[leavers]
     return pd.DataFrame(frame[frame["second"].to_numpy() > joined])
+
+
+def _about_porting(world: World) -> pd.DataFrame:
+    """Ask whether the number may be ported out: before it is, and some who look around and stay."""
+    random = world.parameters.random("porting_inquiries")
+    subscriptions = world.population.subscriptions
+    events = world.sources[service_status.NAME].events
+    ported = events[events["kind"] == service_status.PORT_OUT]
+    ported = ported[random.random(len(ported)) < PORTING_INQUIRIES]
+    holder = subscriptions["customer"].to_numpy()
+    before = (random.uniform(0.5, PORTING_DAYS, len(ported)) * DAY).astype("int64")
+    leaving = _frame(
+        holder[ported["line"].to_numpy()],
+        since_epoch(ported["moment"].to_numpy()) - before,
+        line=ported["line"].to_numpy(),
+        topic=PORTING_TOPIC,
+    )
+    is_mobile = (subscriptions["product_type"] == "mobile").to_numpy()
+    weight = np.exp(0.8 * _sensitivity(world, "competitor"))
+    weight *= np.bincount(holder[is_mobile], minlength=len(weight)) > 0
+    start = int(history_start(world.parameters.business_date).astype("int64"))
+    end = int(end_of(world.parameters.business_date).astype("int64"))
+    mean = MONTHLY_PORTING_INQUIRIES * (end - start) / DAY / PERIOD_DAYS
+    customer = np.repeat(np.arange(len(weight)), random.poisson(mean * weight / weight.mean()))
+    staying = _frame(customer, random.integers(start, end, len(customer)), topic=PORTING_TOPIC)
+    asked = pd.concat([leaving, staying], ignore_index=True)
+    joined = since_epoch(world.population.customers["joined_at"].to_numpy())
+    return pd.DataFrame(asked[asked["second"] > joined[asked["customer"]]])
 
 
 def _travellers(world: World) -> pd.DataFrame:

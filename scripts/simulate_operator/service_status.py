@@ -63,6 +63,7 @@ class Figures:
     high_amount_days: tuple[float, float] = (0.1, 4.0)
     leaving_request_share: float = 0.25  # of active leavers, suspend some weeks before
     port_out_share: float = 0.6  # of mobile numbers that leave to a competitor
+    strong_pull: float = 0.8  # sensitivity from which competitors draw customers, some for a while
     prepaid_share: float = 0.2  # accounts
     auto_pay_share: float = 0.35
 
@@ -364,8 +365,19 @@ def _events(world: World, random: np.random.Generator, suspensions: pd.DataFrame
     ended = since_epoch(subscriptions["terminated_at"].to_numpy())
     line = suspensions["line"].to_numpy()
     kind = suspensions["kind"].to_numpy()
+    leaving_cause = _leaving_causes(world, random)
+    customer = subscriptions["customer"].to_numpy()[line]
+    pull = world.population.customers["competitor_sensitivity"].to_numpy()[customer]
+    is_last = suspensions["stop"].to_numpy() == FAR
+    goes = np.where(is_last, leaving_cause[customer] == 0, pull > FIGURES.strong_pull)
+    goes &= kind == REQUESTED
     begun = pd.DataFrame(
-        {"line": line, "kind": kind, "cause": kind, "moment": suspensions["start"]}
+        {
+            "line": line,
+            "kind": kind,
+            "cause": np.where(goes, CAUSES.index("competitor"), kind),
+            "moment": suspensions["start"],
+        }
     )
     resumes = (suspensions["stop"].to_numpy() < ended[line]) & (
         suspensions["stop"].to_numpy() < FAR
@@ -378,7 +390,7 @@ def _events(world: World, random: np.random.Generator, suspensions: pd.DataFrame
             "moment": suspensions["stop"].to_numpy()[resumes],
         }
     )
-    events = pd.concat([begun, stopped, _endings(world, random)], ignore_index=True)
+    events = pd.concat([begun, stopped, _endings(world, random, leaving_cause)], ignore_index=True)
     horizon = end_of(world.parameters.business_date) - np.timedelta64(
         world.parameters.fault_history_days * DAY, "s"
     )
@@ -387,17 +399,24 @@ def _events(world: World, random: np.random.Generator, suspensions: pd.DataFrame
     return _completed(world, random, pd.DataFrame(events))
 
 
-def _endings(world: World, random: np.random.Generator) -> pd.DataFrame:
+def _leaving_causes(world: World, random: np.random.Generator) -> Array:
+    """Return per customer why he would leave of his own will: positions in LEAVING_CAUSES."""
+    count = len(world.population.customers)
+    cause = chosen(random, LEAVING_SHARES, count)
+    pull = world.population.customers["competitor_sensitivity"].to_numpy()
+    return np.asarray(
+        np.where((pull > FIGURES.strong_pull) & (random.random(count) < 0.35), 0, cause)
+    )
+
+
+def _endings(world: World, random: np.random.Generator, leaving_cause: Array) -> pd.DataFrame:
     """Return terminations with their cause, and port-outs a minute before."""
     subscriptions = world.population.subscriptions
     ended = since_epoch(subscriptions["terminated_at"].to_numpy())
     line = np.flatnonzero(ended < FAR)
     customer = subscriptions["customer"].to_numpy()[line]
     is_active = subscriptions["termination_kind"].to_numpy(dtype=object)[line] == "active"
-    count = len(world.population.customers)
-    cause = chosen(random, LEAVING_SHARES, count)
-    pull = world.population.customers["competitor_sensitivity"].to_numpy()
-    cause = np.where((pull > 0.8) & (random.random(count) < 0.35), 0, cause)[customer]
+    cause = leaving_cause[customer]
     terminated = pd.DataFrame(
         {
             "line": line,

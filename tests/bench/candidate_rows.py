@@ -80,7 +80,7 @@ BUILT: dict[str, LiteralString] = {
     "intermediate.int_customer_dated": """
         insert into intermediate.int_customer_dated
             (as_of_date, customer_id, customer_name, contact_phone, region, star_level,
-            is_do_not_call, registered_date)
+            is_birthday_tomorrow, is_do_not_call, registered_date)
         select
             %(day)s::date, 'C' || customer, '客户' || customer,
             -- One in fifty is called on the number of somebody else, one in fifty on none.
@@ -88,7 +88,7 @@ BUILT: dict[str, LiteralString] = {
                 when customer %% 50 > 1 then '161' || lpad(customer::text, 8, '0')
                 when customer %% 50 = 1 then '161' || lpad((customer / 2)::text, 8, '0')
             end,
-            '城' || customer %% 9, customer %% 8, customer %% 90 = 0,
+            '城' || customer %% 9, customer %% 8, customer %% 365 = 0, customer %% 90 = 0,
             %(day)s::date - customer %% 3000
         from generate_series(1, %(customers)s) as customer
     """,
@@ -239,6 +239,10 @@ DECIDING: dict[str, LiteralString] = {
     "last_mobile_use_date": "%(day)s::date - (random() ^ 30 * 90)::integer",
     "days_since_last_online": "(random() ^ 30 * 90)::integer",
     "competitor_call_count_30d": "(random() ^ 30 * 30)::integer",
+    "last_leaving_sign_date": (
+        "case when random() < 0.02 then %(day)s::date - (random() * 90)::integer end"
+    ),
+    "is_birthday_tomorrow": "customer %% 365 = 0",
     "planned_suspension_date": (
         "case when random() < 0.02 then %(day)s::date + (random() * 9)::integer end"
     ),

@@ -22,6 +22,7 @@ select
     campaign.context_weight::decimal(9, 3) as context_weight,
     campaign.lever::decimal(18, 6) as lever,
     campaign.control_share,
+    campaign.call_order,
     campaign.is_pitch,
     campaign.needs_approval,
     contact_class.precedence,
@@ -130,6 +131,7 @@ selected as (
                     and days_since_last_online
                     between silent_days and silent_days_maximum
                     or competitor_call_count_30d >= competitor_call_minimum
+                    or night_date - last_leaving_sign_date < leaving_sign_days
                     then 'off_net_warning'
             end,
             case
@@ -144,8 +146,11 @@ selected as (
             case
                 when
                     value_tier in ('high', 'mid')
-                    and strftime(registered_date, '%m%d') = strftime(night_date + 1, '%m%d')
-                    and tenure_days >= 364
+                    and (
+                        is_birthday_tomorrow
+                        or strftime(registered_date, '%m%d') = strftime(night_date + 1, '%m%d')
+                        and tenure_days >= 364
+                    )
                     or complaint_sensitivity_band = 'high'
                     and night_date - last_complaint_date < care_complaint_days
                     then 'care'
@@ -546,22 +551,45 @@ score as (
     qualify row_number() over (
         partition by customer_id order by scored_at desc, model_version desc
     ) = 1
+),
+
+drawn as (
+    select
+        decision.*,
+        first_hour,
+        needs_approval,
+        row_number() over (
+            partition by campaign_code
+            order by
+                case
+                    when call_order = 'random'
+                        then md5(concat_ws('|', business_date, customer_id))
+                end,
+                priority_rank
+        ) as drawn_number
+    from decision
+    inner join running using (campaign_code)
+    where is_eligible
 )
 
 select
-    decision.business_date,
-    decision.customer_id,
-    decision.subscription_id,
-    decision.campaign_code,
-    decision.revisit_tag,
+    drawn.business_date,
+    drawn.customer_id,
+    drawn.subscription_id,
+    drawn.campaign_code,
+    drawn.revisit_tag,
     customer.contact_phone as phone_number,
     customer.customer_name,
     customer.region,
-    decision.customer_grade,
-    decision.priority_rank,
-    decision.expected_profit_amount,
-    running.first_hour,
-    running.needs_approval,
+    drawn.customer_grade,
+    nth_value(drawn.priority_rank, drawn.drawn_number) over (
+        partition by drawn.campaign_code
+        order by drawn.priority_rank
+        rows between unbounded preceding and unbounded following
+    ) as priority_rank,
+    drawn.expected_profit_amount,
+    drawn.first_hour,
+    drawn.needs_approval,
     '{' || array_to_string(policy_codes, ',') || '}' as policy_codes,
     left(
         regexp_replace(
@@ -571,19 +599,17 @@ select
                 '安抚：' || guidance_zh || '。',
                 '可补偿' || regexp_replace(nullif(subsidy_amount, 0)::text, '\.0+$', '') || '元。',
                 '沟通要点：' || nullif(churn_reasons_zh, '') || '。',
-                '近30天已联系' || nullif(decision.contact_count_30d, 0) || '次。'
+                '近30天已联系' || nullif(drawn.contact_count_30d, 0) || '次。'
             ),
             '[|''";`\\\r\n\t]', '', 'g'
         ),
         255
     ) as agent_hint
-from night, decision
+from night, drawn
 inner join int_customer_dated as customer
-    on decision.customer_id = customer.customer_id and as_of_date = night_date
-inner join revisit_tag as tag on decision.revisit_tag = tag.revisit_tag
-inner join running using (campaign_code)
+    on drawn.customer_id = customer.customer_id and as_of_date = night_date
+inner join revisit_tag as tag on drawn.revisit_tag = tag.revisit_tag
 left join fct_customer_risk as risk
-    on decision.customer_id = risk.customer_id and risk.business_date = night_date
-left join to_soothe on decision.customer_id = to_soothe.customer_id
-left join score on decision.customer_id = score.customer_id
-where is_eligible;
+    on drawn.customer_id = risk.customer_id and risk.business_date = night_date
+left join to_soothe on drawn.customer_id = to_soothe.customer_id
+left join score on drawn.customer_id = score.customer_id;

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from expectations.results import Severity, Verdict, record
 from scripts import adjust_call_list, database, run_dbt
 from scripts.adjust_call_list import adjust, pending
 from scripts.nightly_steps import StepFailed
@@ -46,8 +47,9 @@ STAND_INS = (
     " (customer_id text, guidance_zh text, subsidy_amount numeric, policy_codes text [])",
     "create table intermediate.int_churn_score_explained (customer_id text, churn_reasons_zh text)",
     "create table intermediate.int_campaigns_in_force as select 'ring_back_tone' as campaign_code,"
-    " 10 as first_hour, true as needs_approval, true as is_held_out"
-    " union all select 'care', 9, false, true",
+    " 10 as first_hour, true as needs_approval, true as is_held_out, 'priority' as call_order"
+    " union all select 'care', 9, false, true, 'priority'"
+    " union all select 'new_install_revisit', 9, false, true, 'random'",
     "create table marts.fct_retention_decision (business_date date, customer_id text,"
     " subscription_id text, campaign_code text, revisit_tag text, customer_grade text,"
     " priority_rank integer, priority_score numeric, expected_profit_amount numeric,"
@@ -202,3 +204,41 @@ def test_a_plan_that_gate_2_does_not_pass_is_not_released() -> None:
         change(take_out=["other_list"], tag="care")
     with pytest.raises(PublishRefusedError, match="did not pass"):
         publish(NIGHT)
+
+
+def test_a_list_worked_at_random_is_claimed_as_it_was_drawn_and_others_by_priority() -> None:
+    """As often as it is planned and asked for, and beside other lists in its place (OUT-13)."""
+    installed = [f"installed_{place}" for place in range(1, 7)]
+    with database.connect(Role.TRANSFORMER) as connection:
+        for place, customer in enumerate(installed, 3):
+            connection.execute(
+                "insert into intermediate.int_customer_dated values (%s, %s, '13600000009')",
+                [NIGHT, customer],
+            )
+            connection.execute(
+                "insert into marts.fct_retention_decision (business_date, customer_id,"
+                " campaign_code, revisit_tag, customer_grade, priority_rank, is_eligible)"
+                " values (%s, %s, 'new_install_revisit', 'new_install_revisit', 'other', %s, true)",
+                [NIGHT, customer, place],
+            )
+    adjust_call_list.build_plan(NIGHT)
+    planned = listed()
+    adjust_call_list.build_plan(NIGHT)
+    assert listed() == planned
+    passed = Verdict("planned_call_task", "size_within_bounds", Severity.ERROR, True)
+    record("call_list", NIGHT, [passed], Role.TRANSFORMER)
+    approve(NIGHT, TAG, "KF001")
+    publish(NIGHT)
+    with database.connect(None) as connection:
+        connection.execute("update dialer.call_task set due_at = now()")
+        connection.execute("delete from dialer.call_task where customer_id = 'open_task'")
+        connection.execute(
+            "update dialer.call_rule set rule_value = case rule_name when 'first_call_hour' then 0"
+            " else 24 end where rule_name in ('first_call_hour', 'last_call_hour')"
+        )
+    claimed = []
+    while task := database.fetch_all(Role.DIALER, "select * from dialer.claim_tasks('A1', 1)"):
+        claimed.append(task[0]["customer_id"])
+    assert claimed == [customer for _, customer, _ in planned]
+    assert [claimed[:2], claimed[8:]] == [["first", "second"], ["other_list"]]
+    assert sorted(claimed[2:8]) == installed != claimed[2:8]

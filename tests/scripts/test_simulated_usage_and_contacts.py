@@ -255,6 +255,26 @@ def test_who_leaves_complains_and_forwards_calls_to_competitors_before(
     assert len(rivals) < 0.05 * len(subscriptions)
 
 
+def test_who_ports_a_number_out_asks_before_and_others_ask_and_stay(
+    world: World, rows: dict[str, pd.DataFrame]
+) -> None:
+    """And some say where they go when they have their service suspended."""
+    delivery = Delivery(BUSINESS_DATE, days_before(WINDOW_DAYS - 1))
+    [events] = frames(world, ["crm.subscription_event"], delivery).values()
+    subscriptions = world.population.subscriptions
+    holders = set(subscriptions.loc[~(subscriptions["terminated_at"] < END), "customer_id"])
+    asked = rows["contact_center.interaction"].query("topic == '携转资格查询'")
+    assert set(asked["interaction_kind"]) == {"inquiry"}
+    ported = events[events["event_kind"] == "port_out"]
+    pairs = ported.merge(asked, on="customer_id")
+    later = pairs["occurred_at"] - pairs["contacted_at"]
+    assert later.between(pd.Timedelta(hours=11), pd.Timedelta(days=15)).any()
+    assert asked["customer_id"].isin(holders).sum() > 10
+    going = events.query("event_kind == 'requested_suspension' and event_cause == 'competitor'")
+    assert going["competitor_code"].notna().all()
+    assert going["customer_id"].isin(holders).any()
+
+
 def test_the_call_centre_works_to_its_figures(rows: dict[str, pd.DataFrame]) -> None:
     calls, sessions = rows["contact_center.call"], rows["channel.echannel_session"]
     inbound = calls[calls["call_direction"] == "inbound"]

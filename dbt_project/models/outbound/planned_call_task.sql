@@ -54,22 +54,45 @@ planned as (
     where coalesce(adjustment.is_added, decision.is_eligible)
 ),
 
+-- A list keeps its places in the night; one that is worked at random draws who of it has which.
+drawn as (
+    select
+        planned.*,
+        campaign.first_hour,
+        campaign.needs_approval,
+        row_number() over (
+            partition by planned.campaign_code, planned.is_eligible
+            order by
+                case
+                    when campaign.call_order = 'random'
+                        then md5(concat(planned.business_date, '|', planned.customer_id))
+                end asc,
+                planned.place_number asc
+        )::integer as drawn_number
+    from planned
+    inner join campaign on planned.campaign_code = campaign.campaign_code
+),
+
 -- Dialers strip or misread | ' " ; ` and \ in comments, and cut them after 255 characters.
 final as (
     select
-        planned.business_date,
-        planned.customer_id,
-        planned.subscription_id,
-        planned.campaign_code,
-        planned.revisit_tag,
+        drawn.business_date,
+        drawn.customer_id,
+        drawn.subscription_id,
+        drawn.campaign_code,
+        drawn.revisit_tag,
         customer.contact_phone as phone_number,
         customer.customer_name,
         customer.region,
-        planned.customer_grade,
-        planned.place_number as priority_rank,
-        planned.expected_profit_amount,
-        campaign.first_hour,
-        campaign.needs_approval,
+        drawn.customer_grade,
+        nth_value(drawn.place_number, drawn.drawn_number) over (
+            partition by drawn.campaign_code, drawn.is_eligible
+            order by drawn.place_number
+            rows between unbounded preceding and unbounded following
+        ) as priority_rank,
+        drawn.expected_profit_amount,
+        drawn.first_hour,
+        drawn.needs_approval,
         soothing.policy_codes,
         left(
             regexp_replace(
@@ -79,19 +102,18 @@ final as (
                     '安抚：' || soothing.guidance_zh || '。',
                     '可补偿' || nullif(soothing.subsidy_amount, 0) || '元。',
                     '沟通要点：' || nullif(score.churn_reasons_zh, '') || '。',
-                    '近30天已联系' || nullif(planned.contact_count_30d, 0) || '次。'
+                    '近30天已联系' || nullif(drawn.contact_count_30d, 0) || '次。'
                 ),
                 '[|''";`\\\r\n\t]', '', 'g'
             ),
             255
         ) as agent_hint
-    from planned
-    inner join customer on planned.customer_id = customer.customer_id
-    inner join revisit_tag on planned.revisit_tag = revisit_tag.revisit_tag
-    inner join campaign on planned.campaign_code = campaign.campaign_code
-    left join warnings on planned.customer_id = warnings.customer_id
-    left join soothing on planned.customer_id = soothing.customer_id
-    left join score on planned.customer_id = score.customer_id
+    from drawn
+    inner join customer on drawn.customer_id = customer.customer_id
+    inner join revisit_tag on drawn.revisit_tag = revisit_tag.revisit_tag
+    left join warnings on drawn.customer_id = warnings.customer_id
+    left join soothing on drawn.customer_id = soothing.customer_id
+    left join score on drawn.customer_id = score.customer_id
 )
 
 select * from final

@@ -24,6 +24,7 @@ final as (
         campaign.line_source,
         campaign.propensity_source,
         campaign.value_source,
+        campaign.call_order,
         contact_class.precedence,
         calling_hours.first_hour,
         {{ tried("campaign.campaign_code || '.propensity'", "campaign.propensity") }} as propensity,

@@ -25,8 +25,12 @@ customer as (
         and not seen.has_ring_back_tone as is_without_tone,
         seen.suitable_service_code in ('larger_data_package', 'smaller_data_package') as has_misfit,
         seen.suitable_service_code in ('roaming_package', 'border_package') as needs_roaming,
-        to_char(seen.registered_date, 'MMDD') = to_char(seen.business_date + 1, 'MMDD')
-        and seen.tenure_days >= 364 as is_anniversary_tomorrow
+        seen.business_date - seen.last_leaving_sign_date < parameter.leaving_sign_days as may_leave,
+        seen.business_date - seen.last_complaint_date < parameter.care_complaint_days
+        and seen.complaint_sensitivity_band = 'high' as is_upset,
+        seen.is_birthday_tomorrow
+        or to_char(seen.registered_date, 'MMDD') = to_char(seen.business_date + 1, 'MMDD')
+        and seen.tenure_days >= 364 as is_feast_tomorrow
     from seen
     cross join parameter
 ),
@@ -47,8 +51,7 @@ campaign as (
     select * from {{ ref('int_campaigns_in_force') }}
 ),
 
--- Who is called for which campaign: one condition each or the members of a saved group, and the
--- customer view is read once for all.
+-- One condition for each campaign, or a saved group; the customer view is read once for all.
 selected as (
     select
         customer.*,
@@ -66,6 +69,7 @@ selected as (
                     or customer.broadband_subscription_count > 0 and customer.days_since_last_online
                     between parameter.silent_days and parameter.silent_days_maximum
                     or customer.competitor_call_count_30d >= parameter.competitor_call_minimum
+                    or customer.may_leave
                     then 'off_net_warning'
             end,
             case when contract_ending.customer_id is not null then 'contract_expiry' end,
@@ -73,10 +77,7 @@ selected as (
             case when customer.is_to_be_dunned then 'dunning' end,
             case
                 when
-                    customer.is_mid_high and customer.is_anniversary_tomorrow
-                    or customer.complaint_sensitivity_band = 'high'
-                    and customer.business_date - customer.last_complaint_date
-                    < parameter.care_complaint_days
+                    customer.is_mid_high and customer.is_feast_tomorrow or customer.is_upset
                     then 'care'
             end,
             case when customer.has_misfit then 'plan_change' end,

@@ -22,6 +22,7 @@ final as (
         {{ retention_parameter('silent_days') }} as silent_days,
         {{ retention_parameter('silent_days_maximum') }} as silent_days_maximum,
         {{ retention_parameter('competitor_call_minimum') }} as competitor_call_minimum,
+        {{ retention_parameter('leaving_sign_days') }} as leaving_sign_days,
         {{ retention_parameter('ring_back_tone_minutes_minimum') }}
             as ring_back_tone_minutes_minimum,
         {{ retention_parameter('care_complaint_days') }} as care_complaint_days,

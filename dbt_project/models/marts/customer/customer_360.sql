@@ -59,6 +59,10 @@ contacts as (
     where as_of_date = {{ business_date() }}
 ),
 
+leaving as (
+    select * from {{ ref('int_customer_leaving_signed') }}
+),
+
 segmented as (
     select * from {{ ref('int_customer_segmented') }}
 ),
@@ -122,6 +126,7 @@ final as (
         {{ masked_phone('customer.contact_phone') }} as masked_phone,
         customer.gender,
         customer.age_years,
+        customer.is_birthday_tomorrow,
         customer.region,
         customer.county,
         customer.registered_date,
@@ -137,6 +142,7 @@ final as (
         contacts.last_contact_at,
         contacts.last_contact_channel,
         contacts.last_contact_kind,
+        leaving.last_leaving_sign_date,
         -- Dealings (往来信息): plans, bills and use; data service, value-added services, roaming,
         -- faults and terminal.
         coalesce(subscriptions_counted.active_subscription_count, 0) as active_subscription_count,
@@ -313,6 +319,7 @@ final as (
     left join optical using (customer_id)
     left join device using (customer_id)
     left join contacts using (customer_id)
+    left join leaving using (customer_id)
     left join segmented using (customer_id)
     left join sensitivity using (customer_id)
     left join warnings using (customer_id)

@@ -17,6 +17,7 @@ overdue_derived as (
 
 suspensions as (
     select * from {{ ref('int_customer_suspensions_counted') }}
+    where arrears_suspension_count_12m + high_amount_suspension_count_12m > 0
 ),
 
 -- What is overdue is what the billing system says of the day; of a day without its balances it is

@@ -4,7 +4,9 @@ with as_of as (
 
 subscription_event as (
     select * from {{ ref('stg_crm__subscription_event') }}
-    where event_kind in ('arrears_suspension', 'high_amount_suspension')
+    where
+        event_kind in ('arrears_suspension', 'high_amount_suspension', 'port_out')
+        or event_cause = 'competitor'
 ),
 
 final as (
@@ -14,7 +16,13 @@ final as (
         (count(*) filter (where subscription_event.event_kind = 'arrears_suspension'))::integer
             as arrears_suspension_count_12m,
         (count(*) filter (where subscription_event.event_kind = 'high_amount_suspension'))::integer
-            as high_amount_suspension_count_12m
+            as high_amount_suspension_count_12m,
+        -- A suspension or termination may name a competitor, before a number is ported or instead.
+        max({{ local_date('subscription_event.occurred_at') }}) filter (
+            where
+            subscription_event.event_kind = 'port_out'
+            or subscription_event.event_cause = 'competitor'
+        ) as last_competitor_date
     from as_of
     inner join subscription_event
         on

@@ -21,7 +21,9 @@ final as (
         (count(*) filter (where speciality.speciality_code = 'data'))::integer
             as data_inquiry_count_3m,
         (count(*) filter (where speciality.speciality_code = 'plan'))::integer
-            as plan_inquiry_count_3m
+            as plan_inquiry_count_3m,
+        max(contact.contacted_date) filter (where speciality.speciality_code = 'leaving')
+            as last_leaving_inquiry_date
     from contact
     inner join speciality on contact.topic = speciality.topic
     group by contact.customer_id
