@@ -34,6 +34,9 @@ def server() -> Iterator[str]:
         admin = warehouse.url(database="postgres")
         with psycopg.connect(admin, autocommit=True) as connection:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
+            # What a test proves, it proves of killed processes, never of a machine without power.
+            connection.execute("alter system set fsync = off")
+            connection.execute("select pg_reload_conf()")
         environment.setenv("WAREHOUSE_URL", warehouse.url(database=TEMPLATE))
         warehouse.migrate()
         environment.delenv("WAREHOUSE_URL")
@@ -53,7 +56,9 @@ def migrated_database(server: str) -> Iterator[str]:
         name = next(name for n in itertools.count(1) if (name := f"test_{n}") not in taken)
         database = sql.Identifier(name)
         connection.execute(
-            sql.SQL("create database {} template {}").format(database, sql.Identifier(TEMPLATE))
+            sql.SQL("create database {} template {} strategy file_copy").format(
+                database, sql.Identifier(TEMPLATE)
+            )
         )
         connection.execute(
             sql.SQL("alter database {} set timezone to 'Asia/Shanghai'").format(database)
