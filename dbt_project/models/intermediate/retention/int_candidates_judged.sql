@@ -9,7 +9,8 @@ blocked as (
     select * from {{ ref('int_customer_call_blocked') }}
 ),
 
-consent as (
+-- Materialised: the planner expects few candidates and would look each one's consent up.
+consent as materialized (
     select * from {{ ref('int_customer_consents_summarised') }}
     where as_of_date = {{ business_date() }} and marketing_call_until_date > {{ business_date() }}
 ),

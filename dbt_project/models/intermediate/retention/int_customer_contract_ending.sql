@@ -4,33 +4,29 @@ with contract as (
 ),
 
 -- A line that another contract holds beyond the end has been renewed already.
-line_held as (
+ranked as (
     select
-        subscription_id,
-        max(end_date) as end_date
+        *,
+        rank() over (partition by subscription_id order by end_date desc) as end_rank
     from contract
     where end_date >= {{ business_date() }}
-    group by subscription_id
 ),
 
 final as (
-    select distinct on (contract.customer_id)
+    select distinct on (customer_id)
         {{ business_date() }} as business_date,
-        contract.customer_id,
-        contract.subscription_id,
-        contract.contract_kind,
-        contract.end_date as contract_end_date,
-        contract.end_date - {{ business_date() }} as contract_remaining_days
-    from contract
-    inner join line_held
-        on
-            contract.subscription_id = line_held.subscription_id
-            and contract.end_date = line_held.end_date
+        customer_id,
+        subscription_id,
+        contract_kind,
+        end_date as contract_end_date,
+        end_date - {{ business_date() }} as contract_remaining_days
+    from ranked
+    where end_rank = 1
     order by
-        contract.customer_id asc,
-        contract.end_date asc,
-        contract.subscription_id asc,
-        contract.contract_id asc
+        customer_id asc,
+        end_date asc,
+        subscription_id asc,
+        contract_id asc
 )
 
 select * from final

@@ -1,8 +1,7 @@
 -- A night writes only the flows that move; the decision asks whether the time for a call has come.
 {{ config(
-    incremental_strategy='change_validity',
+    incremental_strategy='change_validity', meta={'reads_itself': true},
     unique_key=['customer_id', 'campaign_code', 'valid_from'],
-    meta={'reads_itself': true},
 ) }}
 
 with target as (
@@ -16,10 +15,6 @@ wave as (
 
 avoided as (
     select * from {{ ref('int_customer_channels_avoided') }}
-),
-
-contact as (
-    select * from {{ ref('fct_channel_contact') }}
 ),
 
 standing as (
@@ -45,6 +40,12 @@ going_on as (
     from standing
     inner join rule on standing.campaign_code = rule.campaign_code
     where coalesce(standing.ended_date + rule.rest_days > {{ business_date() }}, true)
+),
+
+-- A flow counts what came after its start: of one that starts tonight that is nothing yet.
+contact as (
+    select * from {{ ref('fct_channel_contact') }}
+    where contacted_date > (select min(going_on.started_date) as first_date from going_on)
 ),
 
 entered as (
