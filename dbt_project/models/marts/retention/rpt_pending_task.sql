@@ -29,13 +29,7 @@ released as (
 ),
 
 adjusted as (
-    select
-        business_date,
-        revisit_tag,
-        count(*) filter (where is_added) as added_count,
-        count(*) filter (where not is_added) as taken_out_count
-    from adjustment
-    group by business_date, revisit_tag
+    {{ lists_adjusted('adjustment') }}
 ),
 
 policy as (

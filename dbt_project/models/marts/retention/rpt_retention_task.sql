@@ -38,24 +38,11 @@ effect as (
 ),
 
 adjusted as (
-    select
-        business_date,
-        revisit_tag,
-        count(*) filter (where is_added) as added_count,
-        count(*) filter (where not is_added) as taken_out_count
-    from adjustment
-    group by business_date, revisit_tag
+    {{ lists_adjusted('adjustment') }}
 ),
 
 task_called as (
-    select
-        attempt.call_task_id,
-        bool_or(outcome.is_reached) as is_reached,
-        bool_or(outcome.outcome_code = 'accepted') as is_accepted,
-        bool_or(outcome.outcome_code = 'refused') as is_refused
-    from attempt
-    inner join outcome on attempt.outcome_code = outcome.outcome_code
-    group by attempt.call_task_id
+    {{ tasks_called('attempt', 'outcome') }}
 ),
 
 counted as (

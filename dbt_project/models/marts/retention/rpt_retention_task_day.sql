@@ -39,14 +39,7 @@ trend as (
 ),
 
 task_called as (
-    select
-        attempt.call_task_id,
-        bool_or(outcome.is_reached) as is_reached,
-        bool_or(outcome.outcome_code = 'accepted') as is_accepted,
-        bool_or(outcome.outcome_code = 'refused') as is_refused
-    from attempt
-    inner join outcome on attempt.outcome_code = outcome.outcome_code
-    group by attempt.call_task_id
+    {{ tasks_called('attempt', 'outcome') }}
 ),
 
 followed as (
